@@ -8,6 +8,7 @@ export default inParts([
   './monitoring/refusal.ts',
   './monitoring/matrix.ts',
   './monitoring/missed.ts',
+  './monitoring/blind.ts',
   './monitoring/drill.ts',
   './monitoring/grace.ts',
   './monitoring/sweepCost.ts',

@@ -121,6 +121,12 @@ param cloud string = 'public'
 @description('Settings of the policy over their defaults: { KEYWARD_LEASE_SECONDS: 300 }.')
 param policy policySettings = {}
 
+@description('Where an OpenTelemetry collector accepts metrics, with its path: https://collector.example:4318/v1/metrics. Empty: metrics are log lines only.')
+param metricsEndpoint string = ''
+
+@description('Headers of those requests, where the collector needs a key: a Key Vault reference, @Microsoft.KeyVault(SecretUri=...), to name=value pairs separated by commas.')
+param metricsHeaders string = ''
+
 // ---- Storage
 
 @description('Redundancy of the tables. Geo-redundant by default: docs/deploy.md, "When a region fails".')
@@ -361,6 +367,8 @@ module app 'modules/app.bicep' = {
     stateStorageName: stateStorageName
     insightsName: insightsName
     announcementsEndpoint: announcements.outputs.endpoint
+    metricsEndpoint: metricsEndpoint
+    metricsHeaders: metricsHeaders
     keySettings: keySettings
     cloud: cloud
     auth: auth

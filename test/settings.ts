@@ -19,7 +19,10 @@ export const sourceOfApp = (): string =>
 
 /** Every name of an app setting in the source of the app. */
 export function settingsInSource(): string[] {
-  const named = sourceOfApp().match(/\b(?:KEYWARD_[A-Z][A-Z_]*|AzureWebJobsStorage\w*|AZURE_FUNCTIONS_\w+)/g) ?? [];
+  const named =
+    sourceOfApp().match(
+      /\b(?:KEYWARD_[A-Z][A-Z_]*|AzureWebJobsStorage\w*|AZURE_FUNCTIONS_\w+|OTEL_EXPORTER_OTLP_METRICS_(?:ENDPOINT|HEADERS))\b/g,
+    ) ?? [];
   return [...new Set([...named, ...Object.keys(defaultPolicy).map(settingOfPolicy)])];
 }
 

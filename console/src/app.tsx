@@ -7,9 +7,11 @@ import { Empty } from './parts/states.tsx';
 import AccountView from './views/account.tsx';
 import Accounts from './views/accounts.tsx';
 import Audit from './views/audit.tsx';
+import Drills from './views/drills.tsx';
 import KeyView from './views/key.tsx';
 import Keys from './views/keys.tsx';
 import Now from './views/now.tsx';
+import Owner from './views/owner.tsx';
 import Play from './views/play.tsx';
 import Timeline from './views/timeline.tsx';
 
@@ -26,6 +28,7 @@ const views: readonly View[] = [
   { name: 'Keys', path: '/keys', view: Keys },
   { name: 'Timeline', path: '/timeline', view: Timeline },
   { name: 'Audit', path: '/audit', view: Audit },
+  { name: 'Drills and bounds', path: '/drills', view: Drills },
   { name: 'Play the customer', path: '/play', view: Play, isLocal: true },
 ];
 
@@ -57,7 +60,10 @@ export function App() {
           </Button>
         </div>
         {config.local === undefined ? null : (
-          <p className="local">This is the embedded stack on this machine: its issuer, vaults and data are local.</p>
+          <p className="local">
+            This is the embedded stack on this machine: its users are those of the local issuer, and its vaults and data
+            are local.
+          </p>
         )}
       </header>
       <Content title={title}>
@@ -78,6 +84,8 @@ const isWithin = (path: string, view: string): boolean => path === view || path.
 function viewAt(path: string, query: URLSearchParams, shown: readonly View[]): { title: string; view?: ComponentType } {
   const [, account] = /^\/accounts\/([^/]+)$/.exec(path) ?? [];
   if (account !== undefined) return { title: decodeURIComponent(account), view: AccountView };
+  const [, owner] = /^\/owners\/([^/]+)$/.exec(path) ?? [];
+  if (owner !== undefined) return { title: `Customer ${decodeURIComponent(owner)}`, view: Owner };
   if (path === '/keys/one') return { title: query.get('key')?.replace('https://', '') ?? 'Key', view: KeyView };
   const found = shown.find((one) => one.path === path);
   return found === undefined ? { title: 'Not found' } : { title: found.name, view: found.view };

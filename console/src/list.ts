@@ -40,9 +40,3 @@ export function useList<T, P extends Page<T>>(key: readonly unknown[], { read, r
   }, [count, more]);
   return { rows, first: data?.pages[0], error: query.error, refetch: query.refetch, more, isComplete: !hasNextPage };
 }
-
-/** The parameters that have a value: an empty one is no filter. */
-export function given<T extends Readonly<Record<string, string | null>>>(filters: T): Partial<Record<keyof T, string>> {
-  const entries = Object.entries(filters).filter(([, value]) => value !== null && value !== '');
-  return Object.fromEntries(entries) as Partial<Record<keyof T, string>>;
-}

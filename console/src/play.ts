@@ -1,4 +1,6 @@
 /** LOCAL ONLY: what a customer does in Azure, as calls of the Key Vault emulator (packages/key-vault-emulator, GET /control). */
+import type { Action } from './parts/actions.tsx';
+
 export interface Vault {
   readonly name: string;
   readonly deleted?: string;
@@ -6,11 +8,6 @@ export interface Vault {
   readonly keys: readonly string[];
   readonly roleAssignments: readonly { readonly principal: string }[];
   readonly throttle: { readonly enabled?: boolean };
-}
-
-export interface Action {
-  readonly label: string;
-  readonly run: () => Promise<unknown>;
 }
 
 export function customerOf(emulator: string) {

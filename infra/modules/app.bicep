@@ -19,6 +19,8 @@ param packageContainer string
 param stateStorageName string
 param insightsName string
 param announcementsEndpoint string
+param metricsEndpoint string
+param metricsHeaders string
 @description('KEYWARD_SYSTEM_KEY, KEYWARD_AT_REST_KEY and, where there is one, KEYWARD_RECOVERY_KEY and KEYWARD_DRILL_KEY.')
 param keySettings {
   *: string
@@ -79,6 +81,8 @@ var optionalSettings = {
   KEYWARD_AUTH_JWKS_URL: authJwksUrl
   KEYWARD_PUBLIC_BASE_URL: publicBaseUrl
   KEYWARD_OWNER_TAG: ownerTag
+  OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: metricsEndpoint
+  OTEL_EXPORTER_OTLP_METRICS_HEADERS: metricsHeaders
   KEYWARD_EVENT_GRID_APPLICATION: eventGridApplication
   KEYWARD_DIAGNOSTICS_EVENT_HUB: diagnosticsEventHub
   KEYWARD_DIAGNOSTICS__fullyQualifiedNamespace: diagnosticsNamespace

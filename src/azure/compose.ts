@@ -42,16 +42,26 @@ import type { QueuedWork } from '../core/vaultWork/ports.ts';
 import { createLookRequests } from '../core/vaultWork/requestLook.ts';
 import { controlLook, systemAssigned, systemKeyFailure, withShortRingRead, withSystemWrapping } from './controlLook.ts';
 import type { Credentials } from './credentials.ts';
+import type { MetricExport } from './otlpMetrics.ts';
 import { wrapRsaOaep256 } from './rsaWrap.ts';
 import { identifierIn, isDevelopment, ownIdentitiesIn, readSettings, type Settings } from './settings.ts';
 import { checkSweepSchedule } from './sweepSchedule.ts';
 import type { RowAuthentication } from './tables.ts';
 
 export { SettingsError } from './settings.ts';
+export type { MetricExport };
 
 const random: Random = { bytes: (length) => bytesOf(randomBytes(length)), uuid: randomUUID };
 
 const pause = (ms: number): Promise<void> => sleep(ms);
+
+/** Undefined without a collector: the OpenTelemetry SDK is then not loaded. */
+export async function openMetricExport(
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<MetricExport | undefined> {
+  if (!environment.OTEL_EXPORTER_OTLP_METRICS_ENDPOINT) return undefined;
+  return (await import('./otlpMetrics.ts')).openMetricExport(environment.WEBSITE_SITE_NAME);
+}
 
 /** @param tableTransport carries the requests of the Table Storage client where they do not go over the network. */
 export async function compose(

@@ -66,6 +66,8 @@ const schema = z
     KEYWARD_ENTRA_EMULATOR: onThisMachine.optional(),
     /** Topic to which Keyward publishes every audit entry; http on this machine in development only. */
     KEYWARD_ANNOUNCEMENTS_ENDPOINT: z.string().optional(),
+    /** Where a collector takes metrics over OTLP, with its path: protobuf over HTTP. */
+    OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
     AZURE_FUNCTIONS_ENVIRONMENT: z.string().optional(),
   })
   .refine(({ KEYWARD_KEY_VAULT_EMULATOR: url, ...s }) => url === undefined || isDevelopment(s), {

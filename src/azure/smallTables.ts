@@ -84,7 +84,8 @@ export function createVaultStore(open: OpenTable): VaultDirectory & VaultBudgets
       if (fresh !== undefined) return fresh as WorkTicket;
       const current = await table.readIfAuthentic<Work>(workerKey(vaultId));
       if (current === undefined) return undefined;
-      const isHeld = current.value !== undefined && current.ageMs < current.value.forMs;
+      // No lease is longer than one of this kind: a longer one comes from a host with other settings, and is void.
+      const isHeld = current.value !== undefined && current.ageMs < Math.min(current.value.forMs, forMs);
       // Left behind by a worker that died, or by another writer of the table.
       return isHeld ? undefined : ((await table.replaceIfUnchanged(row, current.etag)) as WorkTicket | undefined);
     },

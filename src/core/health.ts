@@ -117,7 +117,7 @@ export function keyChecks(service: Pick<HealthDeps, 'ranges' | 'policy' | 'sweep
     const now = service.clock.now();
     const unfinishedSince = keys?.isComplete ? now : beganAt;
     const oldest = Math.min(sweptAt ?? beganAt, keys?.oldestLookAt ?? now, unfinishedSince);
-    return now - oldest > blindAfterMs ? 'KeyChecksLate' : undefined;
+    return now - oldest >= blindAfterMs ? 'KeyChecksLate' : undefined;
   };
 }
 

@@ -47,6 +47,16 @@ app.http('console', {
   handler: answering(lazy(async () => (await import('./console/console.ts')).consoleRoute)),
 });
 
+// On a development machine the console is what opens at `/`. In Azure the host answers there.
+if (process.env.AZURE_FUNCTIONS_ENVIRONMENT === 'Development') {
+  app.http('home', {
+    methods: ['GET', 'HEAD'],
+    route: '/',
+    authLevel: 'anonymous',
+    handler: async () => ({ status: 302, headers: { Location: '/console/' } }),
+  });
+}
+
 // The host uses the first function, by name, whose route and method fit. This one is last and receives all other calls.
 app.http('zUnknown', {
   methods: ['GET', 'HEAD', 'PUT', 'PATCH', 'POST', 'DELETE', 'OPTIONS', 'TRACE'],

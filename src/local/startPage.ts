@@ -24,9 +24,10 @@ export function startPage(stack: Stack, credential: string, dir: string): string
   const customerKey = { encryption: { type: 'CustomerKey', keyVaultProperties: { keyIdentifier } } };
 
   return `
+Console: ${host.url}/   Open it in a browser, and sign in as the administrator.
+
 Keyward runs on this machine. Ctrl-C stops it.
 
-  Console        ${host.url}/console/   in a browser; sign in as the administrator
   API            ${host.url}/api/accounts
   Key Vault      ${keyVaultUrl}/control   the customers' calls to their vaults
   Token issuer   ${identity.url}/control   tenants, identities, tokens

@@ -43,11 +43,12 @@ const errorsOf = (name: string) =>
   records.filter((one) => one.functionName === name && one.level === 'error').map((one) => one.message);
 
 describe('the built bundle', () => {
-  test('the built bundle registers exactly the routes of the table, the console, two event triggers, the sweep, the daily pass and their queues', () => {
+  test('the built bundle registers exactly the routes of the table, the console and its address on a development machine, two event triggers, the sweep, the daily pass and their queues', () => {
     const of = (trigger: string) => running().functions.filter((one) => one.trigger === trigger);
     const byName = (a: { name: string }, b: { name: string }) => a.name.localeCompare(b.name);
     const page = { name: 'console', trigger: 'httpTrigger', methods: ['GET', 'HEAD'] };
     const console = { ...page, route: 'console/{*path}', authLevel: 'anonymous' };
+    const home = { ...page, name: 'home', route: '/', authLevel: 'anonymous' };
     const [unknown, ...known] = of('httpTrigger').toSorted((a, b) => byName(b, a));
     // The last by name: the host takes the first that fits.
     expect(unknown).toMatchObject({ name: 'zUnknown', route: 'api/{*path}', authLevel: 'anonymous' });
@@ -60,7 +61,7 @@ describe('the built bundle', () => {
           route: `api/${path}`,
           authLevel: scope === 'public' || bearerOnly ? 'anonymous' : 'function',
         }))
-        .concat(console)
+        .concat(console, home)
         .toSorted(byName),
     );
     expect(of('httpTrigger').map(({ name }) => name)).toEqual(

@@ -25,6 +25,10 @@ test.each([
   ['longer than a property', 'x'.repeat(40_000)],
   ['of many parts', 'x'.repeat(400_000)],
   ['of surrogate pairs at every boundary', pairs(100_000)],
+  // The quotes, the name and the braces of {"text":"…"} are 11 more. A part has 32,000, and a property holds 32,768.
+  ...[32_000, 32_768, 64_000, 65_536].flatMap((edge) =>
+    [-1, 0, 1].map((more): [string, string] => [`of ${edge + more} units`, 'x'.repeat(edge + more - 11)]),
+  ),
 ])('a row %s is read as it was written, and replaced by a short one', async (_, text) => {
   const { table, reported } = openTable();
   await table.put(rowOf(key, { text }));

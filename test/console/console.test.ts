@@ -1,7 +1,17 @@
+import { readFile } from 'node:fs/promises';
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../../src/local/client.ts';
-import { got, newAccount, sweepOnce, sweptUntil, useStack, vaultWithKey, withCustomerKey } from '../app/support.ts';
+import {
+  got,
+  newAccount,
+  rotate,
+  sweepOnce,
+  sweptUntil,
+  useStack,
+  vaultWithKey,
+  withCustomerKey,
+} from '../app/support.ts';
 import { expectAccessible, openConsole, useBrowser } from './browser.ts';
 
 const pace = {
@@ -9,8 +19,10 @@ const pace = {
   KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS: '0.2',
   KEYWARD_LOOK_INTERVAL_INACCESSIBLE_SECONDS: '0.5',
   KEYWARD_LOOK_SPACING_SECONDS: '0.2',
+  KEYWARD_SAFE_TO_DISABLE_AFTER_SECONDS: '1',
 };
-const world = useStack({ settings: { KEYWARD_AUTH: 'entra', ...pace } });
+const canary = 'https://keyward-canary.vault.azure.net/keys/canary';
+const world = useStack({ settings: { KEYWARD_AUTH: 'entra', KEYWARD_DRILL_KEY: canary, ...pace } });
 const browser = useBrowser();
 let key = '';
 
@@ -26,6 +38,8 @@ const isInaccessible = (account: { properties: { state: string } }) =>
   account.properties.state === 'CustomerKeyInaccessible';
 const isEnabled = (account: { properties: { state: string } }) => account.properties.state === 'Enabled';
 
+const widthOf = (page: Page) => page.evaluate<number>('document.documentElement.scrollWidth');
+
 /** Sweeps until the page shows the text. */
 const sweptUntilShown = (page: Page, text: string) =>
   until(
@@ -36,6 +50,20 @@ const sweptUntilShown = (page: Page, text: string) =>
     },
     (isVisible) => isVisible,
   );
+
+/** The calls of the API that the view has made until it shows the answer. */
+async function callsUntil(path: string, isShown: (page: Page) => Promise<unknown>): Promise<string[]> {
+  const { page } = await openConsole(browser, world.stack, '/play');
+  await page.getByRole('heading', { name: 'Play the customer' }).waitFor();
+  const calls: string[] = [];
+  page.on('request', (request) => {
+    const { pathname, search } = new URL(request.url());
+    if (pathname.startsWith('/api/')) calls.push(pathname + search);
+  });
+  await page.goto(`${world.stack.host.url}/console${path}`);
+  await isShown(page);
+  return calls;
+}
 
 describe('the console', () => {
   test('a user signs in at the local issuer and sees the accounts; the page calls no other origin and breaks no policy', async () => {
@@ -66,6 +94,56 @@ describe('the console', () => {
     await page.getByRole('button', { name: 'Verify the chain' }).click();
     await page.getByText('whole').waitFor();
     expect(problems).toEqual([]);
+  });
+
+  test('an account is drawn as two machines with its present states marked, and says so to a screen reader', async () => {
+    await sweptUntil(world, 'alpha', ({ properties }) => properties.encryption.status === 'Accessible');
+    const { page } = await openConsole(browser, world.stack, '/accounts/alpha');
+    await page.getByRole('img', { name: /^State of the account: now Enabled/ }).waitFor();
+    await page
+      .getByRole('img', { name: /^Status of the key: now Accessible.*to Suspect: a check is denied/ })
+      .waitFor();
+    const marked = await page.locator('g.now text').allTextContents();
+    expect(marked).toEqual(['Enabled', 'Accessible']);
+    expect(await page.getByRole('list').filter({ hasText: 'wraps the account key' }).first().textContent()).toContain(
+      key,
+    );
+  });
+
+  test('the operator downloads the receipts of an account and the checkpoints of the service, with the public keys that verify them', async () => {
+    const { page } = await openConsole(browser, world.stack, '/accounts/alpha');
+    const saved = async (button: string) => {
+      const [download] = await Promise.all([
+        page.waitForEvent('download'),
+        page.getByRole('button', { name: button }).click(),
+      ]);
+      return JSON.parse(await readFile(await download.path(), 'utf8'));
+    };
+    const jwks = (await got(200, world.api('GET', '/api/audit/jwks'))).body.keys;
+    const receipts = await saved('Download the revocation receipts');
+    expect(receipts.keys).toEqual(jwks);
+    expect(receipts).toEqual(
+      (await got(200, world.api('GET', '/api/operator/accounts/alpha/revocationReceipts'))).body,
+    );
+    await page.getByRole('link', { name: 'Audit', exact: true }).click();
+    await page.getByText('Daily verification of all chains').waitFor();
+    const { value } = (await got(200, world.api('GET', '/api/operator/audit/checkpoints'))).body;
+    expect(await saved('Download the signed checkpoints')).toEqual({ value, keys: jwks });
+  });
+
+  test('before a drill the bounds are shown; a failed drill is in the history with its error, and on the first page', async () => {
+    const { stack } = world;
+    const { page } = await openConsole(browser, stack, '/drills');
+    await page.getByText('No drill was made yet.').waitFor();
+    await page
+      .getByRole('img', { name: /^Refused after the key was disabled: 0 measured.*the bound \d+(\.\d+)? s/ })
+      .waitFor();
+    await stack.host.invokeTimer('drill');
+    await page.reload();
+    const row = page.getByRole('row').filter({ hasText: 'failed' });
+    expect(await row.textContent()).toMatch(/CustomerKeyUnreachable/);
+    await page.getByRole('link', { name: 'Now', exact: true }).click();
+    await page.getByText(/refused after – s of/).waitFor();
   });
 
   test('an account is deleted only after its name is typed', async () => {
@@ -103,7 +181,7 @@ describe('the console', () => {
 });
 
 describe('a night', () => {
-  test('from an alert to the command: a disabled key is on the first page with its cause, who acts and the command to copy', async () => {
+  test('from an alert to the command: a disabled key is on the first page with its cause, who acts and the command to copy, and one call lists the customers that are down', async () => {
     await change('PATCH', '/keys/cmk', { enabled: false });
     await sweptUntil(world, 'alpha', isInaccessible);
     const { page, problems } = await openConsole(browser, world.stack, '/', {
@@ -120,10 +198,16 @@ describe('a night', () => {
     expect(copied).toMatch(/^az keyvault key set-attributes .*--enabled true/);
     expect(remedy).toContain(copied);
 
+    const query = 'state=CustomerKeyInaccessible';
+    const calls = await callsUntil(`/accounts?${query}`, (view) =>
+      view.getByRole('row').filter({ hasText: 'alpha' }).filter({ hasText: 'contoso' }).waitFor(),
+    );
+    expect(new Set(calls)).toEqual(new Set([`/api/operator/accounts?$top=100&${query}`]));
+
     await down.getByRole('link', { name: '1 account' }).click();
     await page.getByRole('link', { name: 'alpha' }).click();
     await page.getByText('CustomerKeyInaccessible').first().waitFor();
-    await page.getByRole('link', { name: 'Timeline' }).click();
+    await page.getByRole('link', { name: 'Timeline', exact: true }).click();
     await page.getByRole('row').filter({ hasText: 'CustomerKeyInaccessible' }).first().waitFor();
     expect(problems).toEqual([]);
 
@@ -144,12 +228,44 @@ describe('a night', () => {
   });
 });
 
+describe('a question is answered by one call and one view', () => {
+  test('which old versions may a customer disable: the call of the owner, and its view', async () => {
+    const old = (await got(200, world.api('GET', '/api/operator/owners/contoso'))).body.value[0].versions[0].version;
+    await rotate(world, 'contoso-keys');
+    type Version = { version: string; safeToDisable: boolean };
+    const safe = async () => {
+      const { value } = (await got(200, world.api('GET', '/api/operator/owners/contoso'))).body;
+      return value[0].versions.filter((one: Version) => one.safeToDisable).map(({ version }: Version) => version);
+    };
+    await sweptUntil(world, 'alpha', (account) => !JSON.stringify(account).includes(old));
+    await until('the old version is safe to disable', safe, (versions) => versions.length > 0);
+    expect(await safe()).toEqual([old]);
+    const calls = await callsUntil('/owners/contoso', async (page) => {
+      const item = page.getByRole('listitem').filter({ hasText: old });
+      await item.getByText('Safe to disable.', { exact: true }).waitFor();
+      await page.getByText('Not safe to disable.').waitFor();
+    });
+    expect(new Set(calls)).toEqual(new Set(['/api/operator/owners/contoso?$top=100']));
+  });
+
+  test('what happened between two times: the call of the timeline, and its view', async () => {
+    const entries = (await got(200, world.api('GET', '/api/operator/timeline?type=AccountCreated'))).body.value;
+    const { at } = entries.at(-1);
+    const query = `from=${new Date(Date.parse(at) - 60_000).toISOString()}&to=${new Date(Date.parse(at) + 1).toISOString()}`;
+    const calls = await callsUntil(`/timeline?${query}&type=AccountCreated`, (page) =>
+      page.getByRole('row').filter({ hasText: 'AccountCreated' }).waitFor(),
+    );
+    expect(new Set(calls.map((call) => call.split('?')[0]))).toEqual(new Set(['/api/operator/timeline']));
+  });
+});
+
 test('the local panel plays the customer: the key is disabled and enabled with a press of a button, and the page shows the effect', async () => {
   const { stack } = world;
   const { page, problems, origins } = await openConsole(browser, stack, '/play');
-  await page.getByRole('button', { name: 'Disable' }).click();
+  const panel = page.getByRole('region', { name: 'Vault contoso-keys' });
+  await panel.getByRole('button', { name: 'Disable' }).click();
   await sweptUntilShown(page, 'KeyDisabled');
-  await page.getByRole('button', { name: 'Enable', exact: true }).click();
+  await panel.getByRole('button', { name: 'Enable', exact: true }).click();
   await sweptUntil(world, 'alpha', isEnabled);
   expect([...origins].toSorted()).toEqual([stack.host.url, stack.identity.url, stack.keyVaultUrl].toSorted());
   expect(problems).toEqual([]);
@@ -166,14 +282,28 @@ describe.each([
       ['Keys', 'contoso-keys'],
       ['Timeline', /keyward watch|WatchCreated/],
       ['Audit', 'Verify the chain'],
+      ['Drills and bounds', 'History'],
       ['Play the customer', 'Vault contoso-keys'],
       ['Now', 'Readiness'],
     ] as const) {
       await page.getByRole('link', { name: view, exact: true }).click();
       await page.getByText(sign).first().waitFor();
       await expectAccessible(page);
-      const width = await page.evaluate<number>('document.documentElement.scrollWidth');
-      expect([view, width]).toEqual([view, options.viewport.width]);
+      expect([view, await widthOf(page)]).toEqual([view, options.viewport.width]);
+    }
+    for (const [path, sign] of [
+      ['/accounts/alpha', 'Key hierarchy'],
+      ['/accounts/beta', 'Key hierarchy'],
+      [`/keys/one?key=${encodeURIComponent(key)}`, 'Versions'],
+      ['/owners/contoso', 'safe to disable'],
+      ['/accounts/none', 'AccountNotFound'],
+      ['/accounts?owner=none', 'No account fits.'],
+      ['/nothing', 'The console has no such view.'],
+    ] as const) {
+      await page.goto(`${world.stack.host.url}/console${path}`);
+      await page.getByText(sign).first().waitFor();
+      await expectAccessible(page);
+      expect([path, await widthOf(page)]).toEqual([path, options.viewport.width]);
     }
   });
 });

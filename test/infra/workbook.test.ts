@@ -1,22 +1,15 @@
-/** The workbook, its saved queries and the Grafana dashboard, beside the metrics and log lines that the app writes. */
+/** The workbook and its saved queries, beside the metrics and log lines that the app writes. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { sourceOfApp } from '../settings.ts';
 import { asShipped } from './deployment.ts';
+import { metricLabels } from './metricLabels.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const source = sourceOfApp();
 const queries: readonly { readonly name: string; readonly section: string; readonly query: string }[] = JSON.parse(
   readFileSync(`${root}infra/modules/queries.json`, 'utf8'),
-);
-
-/** Labels by metric, as the interface `Metrics` declares them. */
-const [, declared = ''] = /export interface Metrics \{([\s\S]*?)\n\}/.exec(source) ?? [];
-const labels = new Map(
-  [...declared.matchAll(/readonly '(keyward[\w.]*)': (?:\{([\s\S]*?)\}|NoLabels);/g)].map(
-    ([, name = '', body = '']) => [name, [...body.matchAll(/readonly (\w+):/g)].map(([, label = '']) => label)],
-  ),
 );
 
 describe('the queries of the workbook', () => {
@@ -25,8 +18,8 @@ describe('the queries of the workbook', () => {
     const metric = /fields\.metric\) == "([^"]+)"/.exec(query)?.[1];
     const message = /Message startswith "([^"]+)"/.exec(query)?.[1];
     if (metric !== undefined) {
-      expect([...labels.keys()]).toContain(metric);
-      const known = ['metric', 'value', ...(labels.get(metric) ?? [])];
+      expect([...metricLabels.keys()]).toContain(metric);
+      const known = ['metric', 'value', ...(metricLabels.get(metric) ?? [])];
       expect(fields.filter((field) => !known.includes(field))).toEqual([]);
     } else if (message !== undefined) {
       expect(source).toContain(`'${message}'`);
@@ -37,8 +30,8 @@ describe('the queries of the workbook', () => {
 
   it('cover every metric', () => {
     const read = queries.map(({ query }) => /fields\.metric\) == "([^"]+)"/.exec(query)?.[1]);
-    const missing = [...labels.keys()].filter((metric) => !read.includes(metric));
-    expect(labels.size).toBeGreaterThan(8);
+    const missing = [...metricLabels.keys()].filter((metric) => !read.includes(metric));
+    expect(metricLabels.size).toBeGreaterThan(8);
     expect(missing, 'Add a query to infra/modules/queries.json').toEqual([]);
   });
 

@@ -7,26 +7,16 @@ import { listIndexedAccounts } from '../../src/core/overview/listAccounts.ts';
 import { listKeys } from '../../src/core/overview/listKeys.ts';
 import { lookNow } from '../../src/core/vaultWork/lookNow.ts';
 import { sweepIfOverdue, timedSweep } from '../../src/core/vaultWork/sweep.ts';
-import { sweepRange } from '../../src/core/vaultWork/sweepRange.ts';
-import { workOnVault } from '../../src/core/vaultWork/vaultWork.ts';
+import { startLab } from '../../src/local/lab/lab.ts';
+import { blindnesses, secondsUntilSeen } from '../../src/local/matrix/blindness.ts';
 import { damage } from '../../src/local/matrix/damage.ts';
-import { failure, useLab } from '../lab.ts';
+import { failure, keyPool, useLab } from '../lab.ts';
 
 const world = useLab();
 const second = 1_000;
 
 /** Time without the sweep's timer: messages are delivered as they become visible. */
-async function withoutTimer(ms: number): Promise<void> {
-  const { clock, queue, service } = world.lab;
-  const end = clock.now() + ms;
-  for (let at = queue.nextAt() ?? end + 1; at <= end; at = queue.nextAt() ?? end + 1) {
-    clock.set(Math.max(clock.now(), at));
-    await queue.deliver((message) =>
-      'range' in message ? sweepRange(message, service) : workOnVault(message, service),
-    );
-  }
-  clock.set(end);
-}
+const withoutTimer = (ms: number): Promise<void> => world.lab.advance(ms, 'withoutTimer');
 
 test('readiness fails within 180 s after the sweep timer stopped, and is well again after one sweep', async () => {
   const { lab } = world;
@@ -151,5 +141,18 @@ test.each(['a read', 'an operator'] as const)(
       await withoutTimer(1 * second);
     }
     expect(verdictOn(await lab.view(name))?.status).toBe('Accessible');
+  },
+);
+
+test.each(Object.keys(blindnesses))(
+  'INV-5: a fault that could hide a revocation is reported, or has no effect, within 180 s (%s)',
+  async (what) => {
+    const lab = await startLab({ keyPool });
+    try {
+      const { [what]: blindness = expect.fail() } = blindnesses;
+      expect(await secondsUntilSeen(lab, blindness, 'blinded')).toBeLessThanOrEqual(180);
+    } finally {
+      await lab.stop();
+    }
   },
 );

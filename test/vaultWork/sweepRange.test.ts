@@ -62,7 +62,7 @@ describe('a sweep', () => {
     for (const [n, at] of (await looks(names)).entries()) expect(at).toBe((before[n] ?? 0) + 600 * seconds);
   });
 
-  test('a sweep that cannot send its messages looks at the due keys in its own time, and logs it', async () => {
+  test('INV-5: a sweep that cannot send its messages looks at the due keys in its own time, and logs it', async () => {
     const { lab } = world;
     const names = await vaults(2);
     lab.clock.set(lab.clock.now() + 60 * seconds);

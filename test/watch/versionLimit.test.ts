@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { bindingOf } from '../../src/core/customerKey/binding.ts';
 import { parseKeyIdentifier } from '../../src/core/customerKey/keyIdentifier.ts';
-import { judge } from '../../src/core/watch/judge.ts';
+import { judge, observe } from '../../src/core/watch/judge.ts';
 import { ensureWatched } from '../../src/core/watch/updateWatch.ts';
 import type { Transition, Watch } from '../../src/core/watch/watch.ts';
 import { homeTenantId } from '../../src/local/operator.ts';
@@ -43,7 +43,28 @@ test('INV-2: a watch with the largest number of versions, each with every denial
   expect((await service.bindings.readWatch(binding.id))?.value).toEqual(watch);
 });
 
-test('a PUT that would add one version more than the limit is a conflict, and a re-wrap to one more is not', async () => {
+test('INV-2: a watch with the largest number of transitions takes one more, and keeps the newest of each version', () => {
+  const most = 300;
+  const versions = { [versionOf(1)]: aVerdict(), [versionOf(2)]: aVerdict({ status: 'Inaccessible' }) };
+  const transition = (n: number): Transition => ({
+    ...{ epoch: n, version: versionOf(n === 1 ? 2 : 1), at: start },
+    to: n % 2 === 1 ? 'CustomerKeyInaccessible' : 'Enabled',
+  });
+  const transitions = Array.from({ length: most }, (_, n) => transition(n + 1));
+  const watch = aWatch({ versions, transitions, epoch: most });
+  const first = { ...aLook(600, 'KeyDisabled', 'good'), bindingId: watch.binding.id, version: versionOf(1) };
+  const second = { ...aLook(620, 'KeyDisabled', 'good'), bindingId: watch.binding.id, version: versionOf(1) };
+  const after = observe(observe(watch, first, designPolicy), second, designPolicy);
+  expect(after.epoch).toBe(most + 1);
+  expect(after.transitions).toHaveLength(most);
+  // The oldest that is not the present state of its version is gone.
+  expect(after.transitions.map(({ epoch }) => epoch)).toEqual([
+    1,
+    ...Array.from({ length: most - 1 }, (_, n) => n + 3),
+  ]);
+});
+
+test('INV-2: a PUT that would add one version more than the limit is a conflict, and a re-wrap to one more is not', async () => {
   const { lab } = world;
   const key = await lab.vaultWithKey('limit');
   const { record } = await lab.account('first', 'limit', key);

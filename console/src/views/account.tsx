@@ -2,8 +2,11 @@
 import { useQuery } from '@tanstack/react-query';
 import { type Account, bodyOf } from '../api.ts';
 import { useConsole } from '../context.ts';
-import { useAddress } from '../navigation.tsx';
+import { accountMachine, keyStatusMachine } from '../machines.ts';
+import { Link, useAddress } from '../navigation.tsx';
 import { Remedy } from '../parts/copyable.tsx';
+import { OwnerLink } from '../parts/links.tsx';
+import { MachineDrawing } from '../parts/machine.tsx';
 import { Failure, Loading } from '../parts/states.tsx';
 import { Status } from '../parts/status.tsx';
 import { Ago, Time } from '../parts/time.tsx';
@@ -34,7 +37,9 @@ export default function AccountView() {
           <Status of={properties.state} />
         </dd>
         <dt>Owner</dt>
-        <dd>{properties.owner}</dd>
+        <dd>
+          <OwnerLink of={properties.owner} />
+        </dd>
         <dt>Account id</dt>
         <dd>
           <code>{properties.accountId}</code>
@@ -47,10 +52,15 @@ export default function AccountView() {
         </dd>
       </dl>
       <AccountActions account={data} />
+      <MachineDrawing of={accountMachine} now={properties.state} />
+      {encryption.type === 'CustomerKey' ? <MachineDrawing of={keyStatusMachine} now={encryption.status} /> : null}
       {encryption.type === 'CustomerKey' ? <CustomerKey of={encryption} /> : <SystemKey />}
       <Hierarchy of={encryption} />
       {encryption.type === 'CustomerKey' ? <DryRun account={name} /> : null}
       <h2>Audit</h2>
+      <p>
+        <Link to={`/timeline?account=${name}`}>Its last 24 hours in the timeline</Link>
+      </p>
       <AuditOf account={name} />
     </>
   );
@@ -131,18 +141,29 @@ function CustomerKey({ of }: { of: Encryption }) {
 
 /** Which key wraps which, from the customer's down to the data (docs/envelope.md). */
 function Hierarchy({ of }: { of: Account['properties']['encryption'] }) {
-  const outer =
-    of.type === 'CustomerKey' ? of.keyVaultProperties.currentKeyIdentifier : 'the system ring, under the system key';
   return (
     <>
       <h2>Key hierarchy</h2>
-      <ol className="hierarchy">
+      <ul className="hierarchy">
         <li>
-          <code>{outer}</code>
+          {of.type === 'CustomerKey' ? (
+            <>
+              Customer key <code>{of.keyVaultProperties.currentKeyIdentifier}</code>
+            </>
+          ) : (
+            'System key of the operator, through the system ring'
+          )}
+          <ul>
+            <li>
+              wraps the account key, generation {of.accountKeyGeneration}
+              <ul>
+                <li>which encrypts the secrets of the account</li>
+                <li>which wraps its data keys</li>
+              </ul>
+            </li>
+          </ul>
         </li>
-        <li>wraps the account key, generation {of.accountKeyGeneration}</li>
-        <li>which encrypts secrets and wraps data keys</li>
-      </ol>
+      </ul>
     </>
   );
 }

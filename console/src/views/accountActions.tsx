@@ -5,47 +5,37 @@ import { useState } from 'react';
 import { type Account, bodyOf, type Schemas } from '../api.ts';
 import { useConsole } from '../context.ts';
 import { navigate } from '../navigation.tsx';
+import { type Action, Actions } from '../parts/actions.tsx';
 import { Modal } from '../parts/modal.tsx';
 import { Failure } from '../parts/states.tsx';
 
 export function AccountActions({ account }: { account: Account }) {
   const { api } = useConsole();
-  const queries = useQueryClient();
   const { name } = account;
   const [isDeleting, setDeleting] = useState(false);
-  const [done, setDone] = useState('');
   const params = { params: { path: { accountName: name } } };
-  const actions = {
-    'Check the key now': () => bodyOf(api.POST('/api/operator/looks', { body: { account: name } })),
-    'Re-wrap': () => bodyOf(api.POST('/api/operator/rewraps', { body: { account: name } })),
-    'Rotate the account key': () => bodyOf(api.POST('/api/operator/accounts/{accountName}/rotateAccountKey', params)),
-    'Repair the identity': () =>
-      bodyOf(api.POST('/api/operator/accounts/{accountName}/repairIdentity', { ...params, body: identityOf(account) })),
-  };
-  const run = useMutation({
-    mutationFn: async (action: keyof typeof actions): Promise<unknown> => actions[action](),
-    onMutate: () => setDone(''),
-    onSuccess: (_, action) => {
-      setDone(`${action}: done.`);
-      return queries.invalidateQueries();
+  const ofCustomerKey: readonly Action[] = [
+    { label: 'Check the key now', run: () => bodyOf(api.POST('/api/operator/looks', { body: { account: name } })) },
+    { label: 'Re-wrap', run: () => bodyOf(api.POST('/api/operator/rewraps', { body: { account: name } })) },
+    {
+      label: 'Repair the identity',
+      run: () =>
+        bodyOf(
+          api.POST('/api/operator/accounts/{accountName}/repairIdentity', { ...params, body: identityOf(account) }),
+        ),
     },
-  });
-  const isCustomerKey = account.properties.encryption.type === 'CustomerKey';
-  const offered = (Object.keys(actions) as (keyof typeof actions)[]).filter(
-    (action) => isCustomerKey || action === 'Rotate the account key',
-  );
+  ];
+  const rotate = {
+    label: 'Rotate the account key',
+    run: () => bodyOf(api.POST('/api/operator/accounts/{accountName}/rotateAccountKey', params)),
+  };
   return (
     <>
-      <section className="actions" aria-label="Actions">
-        {offered.map((action) => (
-          <Button key={action} disabled={run.isPending} onClick={() => run.mutate(action)}>
-            {action}
-          </Button>
-        ))}
-        <Button onClick={() => setDeleting(true)}>Delete the account</Button>
-        <span role="status">{done}</span>
-      </section>
-      {run.error === null ? null : <Failure error={run.error} />}
+      <Actions of={account.properties.encryption.type === 'CustomerKey' ? [...ofCustomerKey, rotate] : [rotate]}>
+        <Button size="small" onClick={() => setDeleting(true)}>
+          Delete the account
+        </Button>
+      </Actions>
       {isDeleting ? <DeleteDialog account={account} onClose={() => setDeleting(false)} /> : null}
     </>
   );

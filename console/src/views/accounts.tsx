@@ -1,11 +1,12 @@
 /** Accounts by their state. The filters are in the address, so a link shows what its sender saw. */
 import { bodyOf, type Schemas } from '../api.ts';
 import { useConsole } from '../context.ts';
-import { given, useList } from '../list.ts';
-import { Link, useAddress } from '../navigation.tsx';
+import { useList } from '../list.ts';
+import { Link } from '../navigation.tsx';
 import { Counts } from '../parts/counts.tsx';
 import { type Column, DataTable } from '../parts/dataTable.tsx';
-import { ChoiceFilter, TextFilter } from '../parts/filters.tsx';
+import { ChoiceFilter, TextFilter, useFilters } from '../parts/filters.tsx';
+import { OwnerLink } from '../parts/links.tsx';
 import { Empty, Failure, Loading } from '../parts/states.tsx';
 import { Status } from '../parts/status.tsx';
 import { Ago } from '../parts/time.tsx';
@@ -16,7 +17,7 @@ export const statuses = ['Accessible', 'Suspect', 'Inaccessible', 'Unreachable',
 
 const columns: readonly Column<Listed>[] = [
   { name: 'Account', width: '1.6fr', cell: ({ name }) => <Link to={`/accounts/${name}`}>{name}</Link> },
-  { name: 'Owner', width: '1fr', cell: ({ owner }) => <Link to={`/accounts?owner=${owner}`}>{owner}</Link> },
+  { name: 'Owner', width: '1fr', cell: ({ owner }) => <OwnerLink of={owner} /> },
   { name: 'State', width: '1.6fr', cell: ({ state }) => <Status of={state} /> },
   {
     name: 'Key status',
@@ -30,12 +31,7 @@ const columns: readonly Column<Listed>[] = [
 
 export default function Accounts() {
   const { api } = useConsole();
-  const { query } = useAddress();
-  const get = (name: string) => query.get(name);
-  const filters = given({
-    ...{ state: get('state'), status: get('status'), served: get('served'), cause: get('cause') },
-    ...{ owner: get('owner'), key: get('key'), name: get('name') },
-  });
+  const filters = useFilters('state', 'status', 'served', 'cause', 'owner', 'key', 'name');
   const { rows, first, error, refetch, more, isComplete } = useList<Listed, Schemas['OverviewAccountList']>(
     ['accounts', filters],
     {

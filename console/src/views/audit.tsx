@@ -1,16 +1,19 @@
 /** The chain of the service or of one account: its entries, and its verification with progress. */
 import { Button } from '@fluentui/react-components';
+import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { type Api, bodyOf, type Schemas } from '../api.ts';
+import { type Api, bodyOf, type Schemas, skipTokenOf } from '../api.ts';
 import { useConsole } from '../context.ts';
 import { type ListPage, useList } from '../list.ts';
 import { useAddress } from '../navigation.tsx';
+import { countOf } from '../parts/count.ts';
 import { type Column, DataTable } from '../parts/dataTable.tsx';
+import { Download } from '../parts/download.tsx';
 import { EntryFacts, entryActor } from '../parts/entry.tsx';
 import { TextFilter } from '../parts/filters.tsx';
 import { Empty, Failure, Loading } from '../parts/states.tsx';
 import { Status } from '../parts/status.tsx';
-import { Time } from '../parts/time.tsx';
+import { Ago, Time } from '../parts/time.tsx';
 
 type Entry = Schemas['AuditEntryList']['value'][number];
 type Verification = Schemas['AuditVerification'];
@@ -35,6 +38,8 @@ export default function Audit() {
       <div className="filters">
         <TextFilter name="account" label="Account" hint="Empty: the chain of the service" />
       </div>
+      {account === '' ? <Daily /> : null}
+      <h2>{account === '' ? 'Chain of the service' : `Chain of ${account}`}</h2>
       <AuditOf key={account} account={account} />
     </>
   );
@@ -48,6 +53,9 @@ export function AuditOf({ account }: { account: string }) {
   return (
     <>
       <Verify account={account} />
+      <div className="actions">
+        <SignedFiles account={account} />
+      </div>
       {error !== null ? <Failure error={error} retry={refetch} /> : null}
       {rows === undefined && error === null ? <Loading what="the audit" /> : null}
       {rows?.length === 0 ? <Empty title="The chain has no entry.">Entries appear with the first change.</Empty> : null}
@@ -106,10 +114,18 @@ function Verify({ account }: { account: string }) {
         <span>
           <Status of={last.result} /> {entries} entries verified, up to number {last.verified.sequence} of{' '}
           {last.head.sequence}.{' '}
+          <progress max={last.head.sequence} value={last.verified.sequence} aria-label="Verified entries" />{' '}
           {last.broken === undefined ? '' : `Number ${last.broken.sequence}: ${last.broken.meaning}`}
         </span>
       )}
-      {last?.result === 'whole' ? <Receipt of={last} /> : null}
+      {/* The head as of the verification: a later one with it as `announced` finds entries that were rewritten since. */}
+      {last?.result === 'whole' ? (
+        <Download
+          label="Download the checkpoint"
+          fileName={`keyward-checkpoint-${last.chain}-${last.head.sequence}.json`}
+          read={async () => last}
+        />
+      ) : null}
     </section>
   );
 }
@@ -125,20 +141,77 @@ function verify(api: Api, account: string, body: Schemas['AuditVerificationInput
       );
 }
 
-/** The head as of the verification: a later verification with it as `announced` finds entries that were rewritten since. */
-function Receipt({ of }: { of: Verification }) {
-  const href = () => URL.createObjectURL(new Blob([JSON.stringify(of, null, 2)], { type: 'application/json' }));
+/** Signed by Keyward: what an auditor verifies later, offline, with `npm run verify-receipt` (docs/audit.md). */
+function SignedFiles({ account }: { account: string }) {
+  const { api } = useConsole();
+  if (account === '')
+    return (
+      <Download
+        label="Download the signed checkpoints"
+        fileName="keyward-checkpoints.json"
+        read={() => checkpoints(api)}
+      />
+    );
+  const params = { path: { accountName: account } };
   return (
-    <Button
-      onClick={() => {
-        const link = document.createElement('a');
-        link.href = href();
-        link.download = `keyward-checkpoint-${of.chain}-${of.head.sequence}.json`;
-        link.click();
-        URL.revokeObjectURL(link.href);
-      }}
-    >
-      Download the checkpoint
-    </Button>
+    <Download
+      label="Download the revocation receipts"
+      fileName={`keyward-receipts-${account}.json`}
+      read={() => bodyOf(api.GET('/api/operator/accounts/{accountName}/revocationReceipts', { params }))}
+    />
+  );
+}
+
+/** The checkpoints of the last 30 days, and the public keys that verify them. */
+async function checkpoints(api: Api) {
+  const { keys } = await bodyOf(api.GET('/api/audit/jwks'));
+  const value: Schemas['AuditCheckpoint'][] = [];
+  let position = {};
+  for (;;) {
+    const query = { $top: 100, ...position };
+    const page = await bodyOf(api.GET('/api/operator/audit/checkpoints', { params: { query } }));
+    value.push(...page.value);
+    const skipToken = skipTokenOf(page.nextLink);
+    if (skipToken === undefined) return { value, keys };
+    position = { $skipToken: skipToken };
+  }
+}
+
+/** What the daily verification of all chains found. */
+function Daily() {
+  const { api } = useConsole();
+  const { data, error, refetch } = useQuery({
+    queryKey: ['dailyVerification'],
+    queryFn: () => bodyOf(api.GET('/api/operator/audit/verification')),
+    refetchInterval: 15_000,
+  });
+  if (error !== null) return <Failure error={error} retry={refetch} />;
+  if (data === undefined) return <Loading what="the daily verification" />;
+  const { last, running } = data;
+  return (
+    <section aria-label="Daily verification of all chains">
+      <h2>Daily verification of all chains</h2>
+      {last === undefined ? (
+        <p>No verification of all chains has finished yet. Keyward starts one each day.</p>
+      ) : (
+        <p>
+          <Status of={last.brokenCount === 0 ? 'whole' : 'broken'} /> {countOf(last.chains, 'chain')} verified, finished{' '}
+          <Ago at={last.finishedAt} />.
+        </p>
+      )}
+      {running === undefined ? null : (
+        <p>
+          In progress since <Time at={running.startedAt} />: {countOf(running.chains, 'chain')} so far,{' '}
+          {running.brokenCount} broken.
+        </p>
+      )}
+      <ul className="plain">
+        {last?.broken.map(({ chain, sequence, flaw, meaning }) => (
+          <li key={`${chain} ${sequence}`}>
+            <Status of="broken" /> <code>{chain}</code>, number {sequence}: {flaw}. {meaning}
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }

@@ -1,10 +1,13 @@
 /** One customer key: its versions and the accounts that are still on each, and the progress of a rotation. */
-import { Button } from '@fluentui/react-components';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { bodyOf } from '../api.ts';
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { bodyOf, type Schemas } from '../api.ts';
 import { useConsole } from '../context.ts';
 import { Link, useAddress } from '../navigation.tsx';
+import { Actions } from '../parts/actions.tsx';
 import { Copyable } from '../parts/copyable.tsx';
+import { countOf } from '../parts/count.ts';
+import { accountsPath } from '../parts/links.tsx';
 import { Failure, Loading } from '../parts/states.tsx';
 import { Status } from '../parts/status.tsx';
 import { StatusStrip, spansOf } from '../parts/statusStrip.tsx';
@@ -14,7 +17,6 @@ import { useChanges } from './keys.tsx';
 export default function KeyView() {
   const { api } = useConsole();
   const { query } = useAddress();
-  const queries = useQueryClient();
   const key = query.get('key') ?? '';
   const usage = useQuery({
     queryKey: ['usage', key],
@@ -22,34 +24,29 @@ export default function KeyView() {
     refetchInterval: 3_000,
   });
   const changes = useChanges(api, key);
-  const check = useMutation({
-    mutationFn: () => bodyOf(api.POST('/api/operator/looks', { body: { keyIdentifier: key } })),
-    onSuccess: () => queries.invalidateQueries(),
-  });
-  const rewrap = useMutation({
-    mutationFn: (): Promise<unknown> => bodyOf(api.POST('/api/operator/rewraps', { body: { keyIdentifier: key } })),
-    onSuccess: () => queries.invalidateQueries(),
-  });
+  const [checked, setChecked] = useState<Schemas['Looks']['value']>([]);
+  const actions = [
+    {
+      label: 'Check the key now',
+      run: async () =>
+        setChecked((await bodyOf(api.POST('/api/operator/looks', { body: { keyIdentifier: key } }))).value),
+    },
+    {
+      label: 'Re-wrap its accounts',
+      run: () => bodyOf(api.POST('/api/operator/rewraps', { body: { keyIdentifier: key } })),
+    },
+  ];
   if (usage.error !== null) return <Failure error={usage.error} retry={usage.refetch} />;
   if (usage.data === undefined) return <Loading what="the key" />;
   const { versions, rotations, unusableVersions, asOf } = usage.data;
   return (
     <>
       <Copyable text={key} label="Copy the identifier" />
-      <section className="actions" aria-label="Actions">
-        <Button disabled={check.isPending} onClick={() => check.mutate()}>
-          Check the key now
-        </Button>
-        <Button disabled={rewrap.isPending} onClick={() => rewrap.mutate()}>
-          Re-wrap its accounts
-        </Button>
-        <Link to={`/accounts?key=${encodeURIComponent(key)}`}>Its accounts</Link>
+      <Actions of={actions}>
+        <Link to={accountsPath(key)}>Its accounts</Link>
         <Link to={`/timeline?key=${encodeURIComponent(key)}`}>Its timeline</Link>
-      </section>
-      {[check, rewrap].map(({ error }, index) =>
-        error === null ? null : <Failure key={index === 0 ? 'check' : 'rewrap'} error={error} />,
-      )}
-      {check.data?.value.map((seen) =>
+      </Actions>
+      {checked.map((seen) =>
         seen.versions.map((one) => (
           <p key={one.version} role="status">
             <Status of={one.status} /> {one.version} {one.cause} {one.meaning}
@@ -71,9 +68,7 @@ export default function KeyView() {
         {versions.map(({ version, accounts, pinned, isLatest, notLatestSince, safeToDisable }) => (
           <li key={version}>
             <code>{version}</code> {isLatest === true ? <strong>latest</strong> : null}{' '}
-            <Link to={`/accounts?key=${encodeURIComponent(`${key}/${version}`)}`}>
-              {accounts} {accounts === 1 ? 'account' : 'accounts'}
-            </Link>
+            <Link to={accountsPath(`${key}/${version}`)}>{countOf(accounts, 'account')}</Link>
             {pinned > 0 ? `, ${pinned} pinned` : ''}.{' '}
             {safeToDisable ? <strong>Safe to disable.</strong> : 'Not safe to disable.'}{' '}
             {notLatestSince === undefined ? null : (

@@ -2,10 +2,11 @@
 import { useQuery } from '@tanstack/react-query';
 import { type Api, bodyOf, type Schemas, skipTokenOf } from '../api.ts';
 import { useConsole } from '../context.ts';
-import { given, useList } from '../list.ts';
-import { Link, useAddress } from '../navigation.tsx';
+import { useList } from '../list.ts';
+import { Link } from '../navigation.tsx';
 import { type Column, DataTable } from '../parts/dataTable.tsx';
-import { ChoiceFilter, TextFilter } from '../parts/filters.tsx';
+import { ChoiceFilter, TextFilter, useFilters } from '../parts/filters.tsx';
+import { accountsPath, KeyLink, OwnerLink } from '../parts/links.tsx';
 import { Empty, Failure, Loading } from '../parts/states.tsx';
 import { Status } from '../parts/status.tsx';
 import { StatusStrip, spansOf } from '../parts/statusStrip.tsx';
@@ -14,8 +15,6 @@ import { statuses } from './accounts.tsx';
 
 export type Key = Schemas['OverviewKey'];
 type Change = Schemas['TimelineEntry'];
-
-export const keyPath = (key: string) => `/keys/one?key=${encodeURIComponent(key)}`;
 
 /** Changes of status within the last 24 hours, of one key or of all. */
 export function useChanges(api: Api, key?: string) {
@@ -53,8 +52,8 @@ function Strip({ of: { key, status }, changes }: { of: Key; changes: readonly Ch
 
 function columnsOf(changes: readonly Change[] | undefined): readonly Column<Key>[] {
   return [
-    { name: 'Key', width: '2.4fr', cell: ({ key }) => <Link to={keyPath(key)}>{key.replace('https://', '')}</Link> },
-    { name: 'Owner', width: '1fr', cell: ({ owner }) => <Link to={`/keys?owner=${owner}`}>{owner}</Link> },
+    { name: 'Key', width: '2.4fr', cell: ({ key }) => <KeyLink of={key} /> },
+    { name: 'Owner', width: '1fr', cell: ({ owner }) => <OwnerLink of={owner} /> },
     { name: 'Status', width: '1fr', cell: ({ status }) => <Status of={status} /> },
     { name: 'Since', width: '1fr', cell: ({ since }) => <Ago at={since} /> },
     {
@@ -65,26 +64,26 @@ function columnsOf(changes: readonly Change[] | undefined): readonly Column<Key>
     {
       name: 'Accounts',
       width: '0.7fr',
-      cell: ({ key, accounts }) => <Link to={`/accounts?key=${encodeURIComponent(key)}`}>{accounts}</Link>,
+      cell: ({ key, accounts }) => <Link to={accountsPath(key)}>{accounts}</Link>,
     },
-    { name: 'Versions', width: '1.6fr', cell: ({ versions }) => <Versions of={versions} /> },
+    { name: 'Versions', width: '1.6fr', cell: (key) => <Versions of={key} /> },
     { name: 'Next check', width: '1fr', cell: ({ nextCheckAt }) => <Ago at={nextCheckAt} /> },
   ];
 }
 
-function Versions({ of }: { of: Key['versions'] }) {
-  const [inUse, safe] = [of.filter((one) => one.inUse).length, of.filter((one) => one.safeToDisable).length];
+function Versions({ of: { versions, rotation } }: { of: Key }) {
+  const inUse = versions.filter((one) => one.inUse).length;
+  const safe = versions.filter((one) => one.safeToDisable).length;
   return (
     <span>
-      {inUse} in use, {safe} safe to disable
+      {inUse} in use, {safe} safe to disable{rotation === undefined ? '' : ', a rotation is in progress'}
     </span>
   );
 }
 
 export default function Keys() {
   const { api } = useConsole();
-  const { query } = useAddress();
-  const filters = given({ status: query.get('status'), cause: query.get('cause'), owner: query.get('owner') });
+  const filters = useFilters('status', 'cause', 'owner');
   const { rows, error, refetch, more, isComplete } = useList<Key, Schemas['OverviewKeyList']>(['keys', filters], {
     read: (page) => bodyOf(api.GET('/api/operator/keys', { params: { query: { ...page, ...filters } as never } })),
     refetchInterval: 15_000,

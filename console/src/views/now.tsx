@@ -4,11 +4,14 @@ import { type Api, bodyOf, errorOf, type Schemas } from '../api.ts';
 import { useConsole } from '../context.ts';
 import { Link } from '../navigation.tsx';
 import { Remedy } from '../parts/copyable.tsx';
+import { countOf } from '../parts/count.ts';
 import { Counts } from '../parts/counts.tsx';
+import { accountsPath, KeyLink, OwnerLink } from '../parts/links.tsx';
 import { Failure, Loading } from '../parts/states.tsx';
 import { Status } from '../parts/status.tsx';
 import { Ago } from '../parts/time.tsx';
-import { type Key, keyPath } from './keys.tsx';
+import { useDrills } from './drills.tsx';
+import type { Key } from './keys.tsx';
 
 const notWell = ['Inaccessible', 'Suspect', 'Unreachable', 'Unknown'] as const;
 type Readiness = Schemas['Readiness'];
@@ -60,6 +63,7 @@ export default function Now() {
       <h2>Keyward itself</h2>
       {ready.error === null ? null : <Failure error={ready.error} retry={ready.refetch} />}
       {ready.data === undefined ? null : <Service of={ready.data} />}
+      <LastDrill />
     </>
   );
 }
@@ -69,7 +73,7 @@ function Down({ of }: { of: Key }) {
   return (
     <article className="card down" aria-label={`${key} is ${status}`}>
       <h2>
-        <Status of={status} /> <Link to={keyPath(key)}>{key.replace('https://', '')}</Link>
+        <Status of={status} /> <KeyLink of={key} />
       </h2>
       <p>
         <strong>{cause}</strong> {meaning}
@@ -77,10 +81,7 @@ function Down({ of }: { of: Key }) {
       <dl className="facts">
         <dt>For whom</dt>
         <dd>
-          <Link to={`/keys?owner=${owner}`}>{owner}</Link>,{' '}
-          <Link to={`/accounts?key=${encodeURIComponent(key)}`}>
-            {accounts} {accounts === 1 ? 'account' : 'accounts'}
-          </Link>
+          <OwnerLink of={owner} />, <Link to={accountsPath(key)}>{countOf(accounts, 'account')}</Link>
         </dd>
         <dt>Since</dt>
         <dd>
@@ -133,6 +134,31 @@ function Service({ of: { status, parts, sweep, keys, announcements, poisonedMess
             </li>
           ))}
         </ul>
+      </dd>
+    </dl>
+  );
+}
+
+function LastDrill() {
+  const { api } = useConsole();
+  const { data, error, refetch } = useDrills(api);
+  if (error !== null) return <Failure error={error} retry={refetch} />;
+  if (data === undefined) return null;
+  const { isOn, bounds, value } = data;
+  const [last] = value;
+  return (
+    <dl className="facts">
+      <dt>Last drill</dt>
+      <dd>
+        {last === undefined ? (
+          <Link to="/drills">{isOn ? 'None was made yet.' : 'No drill is made.'}</Link>
+        ) : (
+          <>
+            <Status of={last.outcome} /> <Ago at={last.at} />: refused after {last.refusedSeconds ?? '–'} s of{' '}
+            {bounds.refusedSeconds} s, restored after {last.restoredSeconds ?? '–'} s of {bounds.restoredSeconds} s.{' '}
+            <Link to="/drills">All drills</Link>
+          </>
+        )}
       </dd>
     </dl>
   );

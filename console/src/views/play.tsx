@@ -1,14 +1,15 @@
 /** LOCAL ONLY: play the customer, and watch the effect. Each action is one call of the Key Vault emulator. */
-import { Button } from '@fluentui/react-components';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useQuery } from '@tanstack/react-query';
 import { bodyOf } from '../api.ts';
 import { useConsole } from '../context.ts';
 import { Link } from '../navigation.tsx';
+import { Actions } from '../parts/actions.tsx';
+import { countOf } from '../parts/count.ts';
+import { keyPath } from '../parts/links.tsx';
 import { Empty, Failure, Loading } from '../parts/states.tsx';
 import { Status } from '../parts/status.tsx';
-import { type Action, customerOf, type Vault } from '../play.ts';
-import { type Key, keyPath } from './keys.tsx';
+import { customerOf, type Vault } from '../play.ts';
+import type { Key } from './keys.tsx';
 
 export default function Play() {
   const { api, config } = useConsole();
@@ -47,38 +48,12 @@ function VaultPanel({ vault, keys }: { vault: Vault; keys: readonly Key[] }) {
           <div key={key} className="played">
             <h3>
               <Link to={keyPath(key)}>Key {name}</Link> <Status of={status} /> {cause}{' '}
-              <span className="muted">
-                {accounts} {accounts === 1 ? 'account' : 'accounts'}
-              </span>
+              <span className="muted">{countOf(accounts, 'account')}</span>
             </h3>
             <Actions of={customer.keyActions(vault.name, name)} />
           </div>
         );
       })}
     </section>
-  );
-}
-
-function Actions({ of }: { of: readonly Action[] }) {
-  const queries = useQueryClient();
-  const [done, setDone] = useState('');
-  const act = useMutation({
-    mutationFn: (action: Action) => action.run(),
-    onMutate: () => setDone(''),
-    onSuccess: (_, { label }) => {
-      setDone(`${label}: done.`);
-      return queries.invalidateQueries();
-    },
-  });
-  return (
-    <div className="actions">
-      {of.map((action) => (
-        <Button key={action.label} size="small" disabled={act.isPending} onClick={() => act.mutate(action)}>
-          {action.label}
-        </Button>
-      ))}
-      <span role="status">{done}</span>
-      {act.error === null ? null : <Failure error={act.error} />}
-    </div>
   );
 }

@@ -1,14 +1,14 @@
 /** What happened, over the chains of all accounts, all keys and the service. */
 import { bodyOf, type Schemas } from '../api.ts';
 import { useConsole } from '../context.ts';
-import { given, useList } from '../list.ts';
-import { Link, useAddress } from '../navigation.tsx';
+import { useList } from '../list.ts';
+import { Link } from '../navigation.tsx';
 import { type Column, DataTable } from '../parts/dataTable.tsx';
 import { EntryFacts, entryActor } from '../parts/entry.tsx';
-import { ChoiceFilter, TextFilter, TimeFilter } from '../parts/filters.tsx';
+import { ChoiceFilter, TextFilter, TimeFilter, useFilters } from '../parts/filters.tsx';
+import { KeyLink } from '../parts/links.tsx';
 import { Empty, Failure, Loading } from '../parts/states.tsx';
 import { Time } from '../parts/time.tsx';
-import { keyPath } from './keys.tsx';
 
 type Entry = Schemas['TimelineEntry'];
 
@@ -22,7 +22,7 @@ const columns: readonly Column<Entry>[] = [
 
 function Subject({ of: { kind, account, key } }: { of: Entry['subject'] }) {
   if (account !== undefined) return <Link to={`/accounts/${account}`}>{account}</Link>;
-  if (key !== undefined) return <Link to={keyPath(key)}>{key.replace('https://', '')}</Link>;
+  if (key !== undefined) return <KeyLink of={key} />;
   return <span>{kind}</span>;
 }
 
@@ -34,12 +34,7 @@ const types = [
 
 export default function Timeline() {
   const { api } = useConsole();
-  const { query } = useAddress();
-  const get = (name: string) => query.get(name);
-  const filters = given({
-    ...{ from: get('from'), to: get('to'), order: get('order'), type: get('type') },
-    ...{ owner: get('owner'), account: get('account'), key: get('key') },
-  });
+  const filters = useFilters('from', 'to', 'order', 'type', 'owner', 'account', 'key');
   const { rows, error, refetch, more, isComplete } = useList<Entry, Schemas['Timeline']>(['timeline', filters], {
     read: (page) => bodyOf(api.GET('/api/operator/timeline', { params: { query: { ...page, ...filters } as never } })),
   });

@@ -41,7 +41,7 @@ interface RangeWorker {
   keptAt: EpochMs;
 }
 
-const lockOf = ({ range, of }: RangeWork): string => `range-${of}-${range}`;
+export const lockOf = ({ range, of }: RangeWork): string => `range-${of}-${range}`;
 
 /** Returns at once when another worker processes the range. */
 export async function sweepRange(work: RangeWork, tools: VaultWorkDeps): Promise<void> {

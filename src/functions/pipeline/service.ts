@@ -1,7 +1,7 @@
 /** The core, composed once per process on the first call, and the log of the current invocation. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { InvocationContext } from '@azure/functions';
-import { compose } from '../../azure/compose.ts';
+import { compose, type MetricExport, openMetricExport } from '../../azure/compose.ts';
 import type { Log, LogFields } from '../../core/base/log.ts';
 import type { Service } from '../../core/service.ts';
 
@@ -20,8 +20,16 @@ export function inInvocation<T>(context: InvocationContext, work: () => Promise<
 /** The invocations that run now. */
 export const invocationsInFlight = (): readonly Promise<unknown>[] => [...inFlight];
 
+let metricExport: MetricExport | undefined;
+
 export const log: Log = {
-  info: (message, fields) => running.getStore()?.info(message, textOf(message, fields)),
+  info: (message, fields) => {
+    running.getStore()?.info(message, textOf(message, fields));
+    if (message !== 'Metric' || fields === undefined || metricExport === undefined) return;
+    metricExport.record(fields);
+    const error = metricExport.takeFailure();
+    if (error !== undefined) log.warn('The collector did not accept the metrics', { error });
+  },
   warn: (message, fields) => running.getStore()?.warn(message, textOf(message, fields)),
   error: (message, fields) => running.getStore()?.error(message, textOf(message, fields)),
 };
@@ -37,12 +45,21 @@ let composed: Promise<Service> | undefined;
 
 /** @throws SettingsError while a setting is missing or wrong; the next call reads them again. */
 export function keyward(): Promise<Service> {
-  composed ??= compose(process.env, log).catch((error: unknown) => {
+  composed ??= start().catch((error: unknown) => {
     composed = undefined;
     throw error;
   });
   return composed;
 }
+
+async function start(): Promise<Service> {
+  const service = await compose(process.env, log);
+  metricExport ??= await openMetricExport(process.env);
+  return service;
+}
+
+/** Sends the metrics since the last push, where they are exported. A collector that does not answer is not an error. */
+export const flushMetrics = async (): Promise<void> => metricExport?.flush().catch(() => undefined);
 
 /** The core, if a call has wired it. */
 export const keywardIfWired = (): Promise<Service> | undefined => composed;

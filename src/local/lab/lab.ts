@@ -20,7 +20,7 @@ import type { DailyWork } from '../../core/dailyPass.ts';
 import type { Service } from '../../core/service.ts';
 import type { QueuedWork } from '../../core/vaultWork/ports.ts';
 import { allRanges } from '../../core/vaultWork/ranges.ts';
-import { sweep } from '../../core/vaultWork/sweep.ts';
+import { timedSweep } from '../../core/vaultWork/sweep.ts';
 import { sweepRange } from '../../core/vaultWork/sweepRange.ts';
 import { workOnVault } from '../../core/vaultWork/vaultWork.ts';
 import {
@@ -76,7 +76,7 @@ export interface Lab {
   /** From now on the existing vaults have no sweeps, so that a later test pays for its own vaults only. */
   turnPage(): Promise<void>;
   /** Lets time pass: sweeps every minute, and messages when they become visible. */
-  advance(ms: number): Promise<void>;
+  advance(ms: number, how?: 'withoutTimer'): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -161,15 +161,16 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
       // The sweeps would take these vaults for lost.
       for (const range of allRanges(service.policy.sweepRanges)) await service.ranges.write(range, {});
     },
-    async advance(ms) {
+    async advance(ms, how) {
       const end = clock.now() + ms;
       for (;;) {
-        const nextAt = Math.min(nextSweepAt, queue.nextAt() ?? Number.POSITIVE_INFINITY);
+        const timerAt = how === undefined ? nextSweepAt : Number.POSITIVE_INFINITY;
+        const nextAt = Math.min(timerAt, queue.nextAt() ?? Number.POSITIVE_INFINITY);
         if (nextAt > end) break;
         clock.set(Math.max(clock.now(), nextAt));
-        if (nextAt === nextSweepAt) {
+        if (nextAt === timerAt) {
           nextSweepAt = clock.now() + sweepEveryMs;
-          await sweep(present);
+          await timedSweep(present);
         } else await queue.deliver(work);
       }
       clock.set(Math.max(clock.now(), end));

@@ -13,11 +13,14 @@ const [minute, hour, day] = [60_000, 3_600_000, 86_400_000];
 /** How far the second host's clock is ahead, in ms: before the revocations, and from then on. */
 export const wrongClocks: Readonly<Record<string, readonly [number, number]>> = {
   'an hour behind': [-hour, -hour],
+  'an hour behind and then right': [-hour, 0],
+  'right and then an hour behind': [0, -hour],
   'ten minutes ahead': [10 * minute, 10 * minute],
+  'ten minutes ahead and then right': [10 * minute, 0],
+  'right and then ten minutes ahead': [0, 10 * minute],
   'a day ahead': [day, day],
   'a day ahead and then right': [day, 0],
   'right and then a day ahead': [0, day],
-  'an hour behind and then right': [-hour, 0],
 };
 
 /** What may happen to a vault without a revocation. None of these blocks its account. */
