@@ -229,9 +229,16 @@ describe('a content key whose id is given', () => {
   test('a content key with a given id stays in its row when its writer crashes before taking it, and another writer loses the race', async () => {
     const { lab } = world;
     await placed('dies');
-    const mortal = { ...lab.service.secrets, replace: () => Promise.reject(new Error('died')) };
+    const { accounts } = lab.service;
+    let changes = 0;
+    const mortal: Service['accounts'] = {
+      ...accounts,
+      // The first writes the key, and the second takes it.
+      saveWithSecret: (...change) =>
+        ++changes === 2 ? Promise.reject(new Error('died')) : accounts.saveWithSecret(...change),
+    };
     const loser = await heldAt('resources', 'insert');
-    const died = failure(create(locator('dies'), keyId(7), one, await lab.another({ secrets: mortal })));
+    const died = failure(create(locator('dies'), keyId(7), one, await lab.another({ accounts: mortal })));
     expect((await died).message).toBe('died');
     const { secrets } = (await getResource(locator('dies'), lab.service)).value;
     await lab.service.resources.remove(locator('dies'), (await getResource(locator('dies'), lab.service)).etag);

@@ -34,7 +34,7 @@ async function allReadable(account: string, count: number, service: Service = wo
 
 /** A process whose writes of secrets wait until another event has happened. */
 const heldUp = (until: () => Promise<unknown>) => {
-  const { secrets } = world.lab.service;
+  const { accounts } = world.lab.service;
   let first = true;
   const wait = async () => {
     if (!first) return;
@@ -42,15 +42,11 @@ const heldUp = (until: () => Promise<unknown>) => {
     await until();
   };
   return world.lab.another({
-    secrets: {
-      ...secrets,
-      insert: async (ref, value) => {
+    accounts: {
+      ...accounts,
+      saveWithSecret: async (...change) => {
         await wait();
-        return secrets.insert(ref, value);
-      },
-      replace: async (ref, value, etag) => {
-        await wait();
-        return secrets.replace(ref, value, etag);
+        return accounts.saveWithSecret(...change);
       },
     },
   });

@@ -34,7 +34,7 @@ describe('a secret that is put again without a value', () => {
     await lab.service.secrets.replace(ref, { ...value, sealed: edit(value.sealed) }, etag);
     for (const again of [input(), input(16)])
       expect((await failure(putSecret(ref, again, {}, lab.service))).code).toBe('KeyMaterialMismatch');
-    expect((await auditOf(lab, 'kept')).at(-1)?.type).toBe('SecretIntegrityFailed');
+    expect((await auditOf(lab, 'kept')).map(({ type }) => type)).toContain('SecretIntegrityFailed');
   });
 });
 
