@@ -187,7 +187,7 @@ const [one, two] = [bytes('0123456789abcdef'), bytes('fedcba9876543210')];
 
 describe('a content key whose id is given', () => {
   /** Another process, which waits at one call until the test releases it. */
-  async function heldAt(port: 'resources' | 'secrets', method: 'insert' | 'read' | 'replace') {
+  async function heldAt(port: 'resources' | 'secrets' | 'accounts', method: 'insert' | 'read' | 'saveWithSecret') {
     const { lab } = world;
     const [arrived, freed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const held = {
@@ -205,7 +205,7 @@ describe('a content key whose id is given', () => {
 
   test.each([
     ['before either row is there', 'resources', 'insert'],
-    ['while the other’s row comes', 'secrets', 'replace'],
+    ['while the other’s row comes', 'accounts', 'saveWithSecret'],
     ['after the other’s row has come', 'secrets', 'read'],
   ] as const)('is the one of the row that is saved, when two processes bring it %s', async (what, port, method) => {
     const { lab } = world;
