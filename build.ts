@@ -6,13 +6,14 @@
 import { readFile, rm } from 'node:fs/promises';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 import { buildConsole } from './console/build.ts';
+import { defined } from './src/core/base/defined.ts';
 import { routes } from './src/functions/routes.ts';
 
-/**
- * What registration needs of the route table: all of it but schemas and, since JSON has none, functions. The bundle has it as text and
- * loads the table with the first call.
- */
-const builtRoutes = routes.map(({ contract: _, ...route }) => route);
+/** What registration needs of the route table. The bundle has it as text and loads the table with the first call. */
+const builtRoutes = routes.map(({ name, method, path, scope, bearerOnly }) => ({
+  ...{ name, method, path, scope },
+  ...defined({ bearerOnly }),
+}));
 
 /**
  * The client of Event Grid knows the mappers of every event that Azure sends, and publishing a CloudEvent needs one. They are a tenth of the

@@ -8,17 +8,20 @@ process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('node_modules/.cache/no
 /** The files that take longest, the longest first: one that began last would run alone at the end. */
 const slowest = [
   'test/faults/storageFaults',
-  'test/app/openApiFuzz',
   'test/matrix.test',
-  'test/twoHosts',
-  'test/app/inaccessible',
-  'test/app/openApi.test',
   'test/local/start',
-  'test/matrix/scenarios',
+  'test/console/',
+  'test/app/openApiFuzz',
   'test/app/permissions',
-  'test/rotation/dying',
-  'test/app/announcements',
+  'test/matrix/',
+  'test/app/inaccessible',
+  'test/twoHosts',
   'test/ams/',
+  'test/rings/rotateRing',
+  'test/app/announcements',
+  'test/app/',
+  'test/vaultWork/damageMatrix',
+  'test/rotation/',
 ];
 
 class SlowestFirst extends BaseSequencer {

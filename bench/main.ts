@@ -18,6 +18,7 @@ const benches: Readonly<Record<string, string>> = {
   startup: './startup.ts',
   console: './console.ts',
   security: './security.ts',
+  scale: './scale.ts',
 };
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } });

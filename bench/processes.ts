@@ -28,6 +28,8 @@ export interface Processes {
   readonly keyVault: KeyVaultControl;
   /** Of the storage account. */
   readonly connectionString: string;
+  /** Of the app. */
+  readonly settings: Readonly<Record<string, string>>;
   /** In this process, for seeding and for reading the records. */
   readonly service: Service;
   host(settings?: Readonly<Record<string, string>>): Promise<ChildHost>;
@@ -62,6 +64,7 @@ export async function startProcesses(): Promise<Processes> {
   return {
     keyVault,
     connectionString: azurite.connectionString,
+    settings,
     service: await compose(settings, silent),
     async host(more = {}) {
       const options = { appDir: fileURLToPath(new URL('..', import.meta.url)), keys: localHostKeys };

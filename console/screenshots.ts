@@ -1,10 +1,11 @@
 /**
  * `node console/screenshots.ts` after `npm run build`: the pictures of the console in README.md and docs/, from the running
- * stack. Some customers have taken their keys away, and one has rotated its key.
+ * stack. Some customers have taken their keys away, one has rotated its key, and three drills were made.
  */
 import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { caller, until } from '../src/local/client.ts';
+import { drillSettings, prepareCanary } from '../src/local/demo/drill.ts';
 import { compressedTime } from '../src/local/demo/story.ts';
 import { location, operatorToken } from '../src/local/operator.ts';
 import { startStack } from '../src/local/stack.ts';
@@ -13,7 +14,7 @@ import { launch } from '../test/console/browser.ts';
 const folder = fileURLToPath(new URL('../docs/images/', import.meta.url));
 const owners = ['contoso', 'fabrikam', 'litware', 'northwind'];
 
-const stack = await startStack({ settings: { KEYWARD_AUTH: 'entra', ...compressedTime } });
+const stack = await startStack({ settings: { KEYWARD_AUTH: 'entra', ...compressedTime, ...drillSettings } });
 const browser = await launch();
 try {
   const api = caller(stack.host.url, { authorization: `Bearer ${await operatorToken(stack.identity)}` });
@@ -33,11 +34,15 @@ try {
   const down = async () => (await api('GET', '/api/operator/keys?status=Inaccessible')).body.value.length;
   await until('two keys are inaccessible', down, (count) => count === 2);
 
+  await prepareCanary(stack);
+  for (let drills = 0; drills < 3; drills++) await stack.host.invokeTimer('drill');
+
   await mkdir(folder, { recursive: true });
   for (const [name, path, sign, colorScheme] of [
     ['console-now', '/', 'fabrikam-keys', 'light'],
     ['console-keys', '/keys', 'fabrikam-keys', 'light'],
     ['console-account', '/accounts/contoso-media', 'KeyDisabled', 'dark'],
+    ['console-drills', '/drills', 'History', 'light'],
     ['console-timeline', '/timeline', 'CustomerKeyInaccessible', 'light'],
   ] as const) {
     const context = await browser.newContext({ viewport: { width: 1200, height: 780 }, colorScheme, locale: 'en-GB' });
@@ -49,6 +54,11 @@ try {
     await page.screenshot({ path: `${folder}${name}.png` });
     await context.close();
   }
+  const { address } = (await api('POST', '/api/operator/owners/litware/links', { hours: 1 })).body;
+  const page = await browser.newPage({ viewport: { width: 1200, height: 780 }, colorScheme: 'light', locale: 'en-GB' });
+  await page.goto(address);
+  await page.getByText('Revocation receipts').waitFor();
+  await page.screenshot({ path: `${folder}console-customer.png` });
 } finally {
   await browser.close();
   await stack.stop();

@@ -33,6 +33,7 @@ export const designPolicy: Policy = {
   confirmNetworkPolicySeconds: 900,
   leaseSeconds: 300,
   leaseGraceSeconds: 600,
+  deleteAfterDays: 7,
   operationRetrySeconds: 10,
   operationTimeoutSeconds: 600,
   accountsPerMessage: 1000,

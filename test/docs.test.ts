@@ -59,7 +59,7 @@ describe('docs/runbook.md', () => {
       keyName: '<key>',
       version: '<version>',
       principalId: '<principal id>',
-      outboundAddresses: ['<address>'],
+      clientAddress: '<address>',
       identity: {
         useSystemAssignedIdentity: false,
         userAssignedIdentity: '<identity>',

@@ -60,6 +60,8 @@ describe('readiness', () => {
     policy: { ...defaultPolicy, sweepRanges: 1 },
     ranges: { read: never, write: never, all: async () => [{ last: ended }] },
     poisoned: async () => 3,
+    dailyPass: { read: async () => ({ startedAt: 0, messages: 4, isDivided: true }), write: never },
+    dailyWaiting: async () => 3,
   };
 
   it('readiness shows every part', async () => {
@@ -67,6 +69,7 @@ describe('readiness', () => {
       isReady: true,
       sweep: { lastSweptAt: 7 },
       poisoned: 3,
+      dailyPass: { startedAt: 0, messages: 4, left: 3 },
       keys: { byStatus: { Accessible: 1 } },
     });
   });
@@ -87,6 +90,7 @@ describe('readiness', () => {
       sweepMark,
       ranges: { ...good.ranges, all: never },
       poisoned: broken,
+      dailyWaiting: broken,
     });
     expect(Object.keys(seen).toSorted()).toEqual(['isReady', 'parts']);
     expect(seen.isReady).toBe(true);

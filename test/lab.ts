@@ -32,16 +32,17 @@ export async function failure(promise: Promise<unknown>): Promise<Error & { code
   throw new Error('Expected an error.');
 }
 
-/** A process that dies at its n-th effect: half of them before the effect takes place, half of them after. */
+/** A process that dies before its n-th effect, which leaves what a process leaves that dies after the effect before it. */
 export function dyingAt(lab: Lab, effect: number) {
-  const { mortalPort, hasDied } = dying(effect, effect % 2 === 0 ? 'before' : 'after');
-  const { accounts, bindings, vaults, claims, keyVault, directory, secrets, resources } = lab.service;
+  const { mortalPort, hasDied } = dying(effect, 'before');
+  const { accounts, bindings, vaults, claims, keyVault, directory, purgeSchedule, secrets, resources } = lab.service;
   const service = lab.another({
     accounts: mortalPort(accounts),
     bindings: mortalPort(bindings),
     vaults: mortalPort(vaults),
     claims: mortalPort(claims),
     directory: mortalPort(directory),
+    purgeSchedule: mortalPort(purgeSchedule),
     secrets: mortalPort(secrets),
     resources: mortalPort(resources),
     keyVault: mortalPort(keyVault),

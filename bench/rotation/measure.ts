@@ -38,7 +38,7 @@ async function follow(vault: string, lab: Lab, service: Service): Promise<void> 
     if (nextAt === undefined || nextAt > lab.clock.now() + soonMs) return;
     lab.clock.set(Math.max(lab.clock.now(), nextAt));
     await lab.queue.deliver(async (message) => {
-      if (!('range' in message)) await workOnVault(message, service);
+      if ('vault' in message) await workOnVault(message, service);
     });
   }
 }

@@ -23,7 +23,7 @@ export class ApiError extends Error {
   }
 }
 
-export function createApi(session: Session): Api {
+export function createApi(session: Pick<Session, 'token'>): Api {
   const api = createClient<paths>({ baseUrl: window.location.origin });
   api.use({
     async onRequest({ request }) {

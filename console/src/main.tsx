@@ -30,6 +30,7 @@ const queries = new QueryClient({
 });
 
 async function start(): Promise<void> {
+  if (location.pathname.replace(/\/$/, '') === '/console/customer') return showCustomer();
   const [config, { signIn }] = await Promise.all([readConfig(), import('./signIn.ts')]);
   const { clientId, auth } = config;
   if (auth === 'functionKeys' || clientId === undefined) return show(<NoSignIn config={config} />);
@@ -41,6 +42,17 @@ async function start(): Promise<void> {
       <ConsoleContext value={console}>
         <App />
       </ConsoleContext>
+    </QueryClientProvider>,
+  );
+}
+
+async function showCustomer(): Promise<void> {
+  const { CustomerPage } = await import('./customer.tsx');
+  // Another link in the same tab changes only what is after the #.
+  window.addEventListener('hashchange', () => location.reload());
+  show(
+    <QueryClientProvider client={queries}>
+      <CustomerPage token={location.hash.slice(1)} />
     </QueryClientProvider>,
   );
 }

@@ -19,6 +19,8 @@ var fields = '| extend fields = parse_json(substring(Message, indexof(Message, "
 var metrics = 'AppTraces | where Message startswith "Metric {" ${fields}'
 // The owner and the key of a customer, for the person that the alert wakes.
 var customer = '| extend owner = tostring(fields.owner), key = tostring(fields.key)'
+// The audit chain, and the name of the account whose chain it is.
+var ofChain = '| extend chain = tostring(fields.chain), account = tostring(fields.account)'
 var alerts = [
   {
     name: 'stored-secret-damaged'
@@ -42,7 +44,7 @@ var alerts = [
     name: 'audit-chain-broken'
     section: 'audit.md#when-a-link-is-broken'
     severity: 0
-    query: 'AppTraces | where Message startswith "Audit verification found a broken chain"'
+    query: 'AppTraces | where Message startswith "Audit verification found a broken chain" ${fields} ${ofChain}'
     window: 'PT5M'
     operator: 'GreaterThan'
     threshold: 0
@@ -78,7 +80,7 @@ var alerts = [
     name: 'account-key-damaged'
     section: 'runbook.md#keymaterialmismatch'
     severity: 0
-    query: 'AppTraces | where Message startswith "An account key does not match its record"'
+    query: 'AppTraces | where Message startswith "An account key does not match its record" ${fields} ${customer}'
     window: 'PT5M'
     operator: 'GreaterThan'
     threshold: 0
@@ -94,18 +96,18 @@ var alerts = [
   }
   {
     name: 'not-rewrapped'
-    section: 'runbook.md'
+    section: 'runbook.md#a-rotation-is-stuck'
     severity: 2
-    query: 'AppTraces | where Message startswith "An account key was not re-wrapped"'
+    query: 'AppTraces | where Message startswith "An account key was not re-wrapped" ${fields} ${customer}'
     window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 0
   }
   {
     name: 'account-rewrap-fails'
-    section: 'operations.md#customers-keys'
+    section: 'runbook.md#a-rotation-is-stuck'
     severity: 2
-    query: 'AppTraces | where Message startswith "An account could not be re-wrapped"'
+    query: 'AppTraces | where Message startswith "An account could not be re-wrapped" ${fields} ${customer}'
     window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 0
@@ -172,6 +174,15 @@ var alerts = [
     window: 'PT1H'
     operator: 'GreaterThan'
     threshold: 0
+  }
+  {
+    name: 'account-not-purged'
+    section: 'operations.md#deleted-accounts-that-are-not-purged'
+    severity: 2
+    query: 'AppTraces | where Message startswith "A deleted account was not purged"'
+    window: 'PT1H'
+    operator: 'GreaterThan'
+    threshold: 3
   }
   {
     name: 'account-not-watched'
@@ -400,7 +411,7 @@ var alerts = [
   }
   {
     name: 'key-taken-away'
-    section: 'runbook.md#denied'
+    section: 'runbook.md#an-alert-names-a-key'
     severity: 2
     query: 'AppTraces | where Message startswith "The status of a customer key changed" ${fields} | where tostring(fields.to) == "Inaccessible" ${customer}'
     window: 'PT5M'
@@ -409,7 +420,7 @@ var alerts = [
   }
   {
     name: 'key-unreachable'
-    section: 'runbook.md#unreachable'
+    section: 'runbook.md#an-alert-names-a-key'
     severity: 1
     query: 'AppTraces | where Message startswith "A customer key is unreachable for longer than lease and grace" ${fields} ${customer}'
     window: 'PT5M'
@@ -419,7 +430,7 @@ var alerts = [
   {
     // Callers get CustomerKeyUnreachable (503) for each of these lines.
     name: 'customer-refused'
-    section: 'runbook.md#log-in-and-read-the-account'
+    section: 'runbook.md#an-alert-names-a-key'
     severity: 1
     query: 'AppTraces | where Message startswith "A call was refused because its customer key did not work" ${fields} ${customer} | summarize first = min(TimeGenerated), last = max(TimeGenerated) by owner, key | where last - first >= 10m'
     window: 'PT1H'
@@ -437,7 +448,7 @@ var alerts = [
   }
   {
     name: 'rotation-stuck'
-    section: 'operations.md#customers-keys'
+    section: 'runbook.md#a-rotation-is-stuck'
     severity: 2
     query: '${metrics} | where tostring(fields.metric) == "keyward.rewraps" and tostring(fields.result) == "failed"'
     window: 'PT15M'
@@ -550,7 +561,7 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
             timeAggregation: 'Count'
             operator: alert.operator
             threshold: alert.threshold
-            dimensions: map(contains(alert.query, customer) ? ['owner', 'key'] : [], column => {
+            dimensions: map(contains(alert.query, customer) ? ['owner', 'key'] : contains(alert.query, ofChain) ? ['chain', 'account'] : [], column => {
               name: column
               operator: 'Include'
               values: ['*']

@@ -48,6 +48,8 @@ export function createAccountStore(open: OpenTable): AccountStore & AccountChain
         row === undefined ? { remove: secret } : { put: rowOf(secret, row), etag: secretEtag },
         ...auditRows(value.name, entries).map((put) => ({ put, etag: undefined })),
       ]);
+      // What was stored then is known only to the tables: read again.
+      if (row !== undefined && written === undefined) throw new LostRace('The tables named no ETag of the secret.');
       return written ?? '';
     },
 

@@ -3,7 +3,9 @@
  */
 import type { AuditEntry } from '../core/audit/auditEntry.ts';
 import type { BindingChainStore } from '../core/audit/ports.ts';
+import { defined } from '../core/base/defined.ts';
 import type { BoundAccount, BoundAccountStore, WatchStore } from '../core/watch/ports.ts';
+import type { LookSample } from '../core/watch/sample.ts';
 import type { Watch } from '../core/watch/watch.ts';
 import { auditPage, auditRow } from './auditRows.ts';
 import { type OpenTable, odata, rowOf } from './tables.ts';
@@ -21,6 +23,7 @@ const maxAlike = 16;
 export function createBindingStore(open: OpenTable): WatchStore & BoundAccountStore & BindingChainStore {
   const table = open('bindings');
   const watchKey = (bindingId: string) => ({ partitionKey: bindingId, rowKey: 'watch' });
+  const sampleKey = (bindingId: string) => ({ partitionKey: bindingId, rowKey: 'sample' });
   const boundKey = (bindingId: string, { version, name, instanceId }: BoundAccount) => ({
     partitionKey: bindingId,
     rowKey: `bound:${version}:${name}:${instanceId}`,
@@ -28,6 +31,25 @@ export function createBindingStore(open: OpenTable): WatchStore & BoundAccountSt
   const auditRows = (entries: readonly AuditEntry[]) => entries.map((entry) => auditRow(entry.chain, entry));
 
   return {
+    async readWatchWithSample(bindingId) {
+      const range = odata`PartitionKey eq ${bindingId} and RowKey ge 'sample' and RowKey le 'watch'`;
+      const rows = await table.query<unknown>(range, 2);
+      const found = new Map(rows.flatMap((row) => (row.value === undefined ? [] : [[row.rowKey, row] as const])));
+      const [watch, sample] = [found.get('watch'), found.get('sample')];
+      return defined({
+        watch: watch && { value: watch.value as Watch, etag: watch.etag },
+        sample: sample && { value: sample.value as LookSample, ageMs: sample.ageMs },
+      });
+    },
+
+    async saveSample(bindingId, sample, { value, etag }) {
+      await table.putTogether(rowOf(sampleKey(bindingId), sample), boundKey(bindingId, value), etag);
+    },
+
+    async removeSample(bindingId) {
+      await table.remove(sampleKey(bindingId));
+    },
+
     readWatch: (bindingId) => table.read<Watch>(watchKey(bindingId)),
     readRaw: (bindingId) => table.readIfAuthentic(watchKey(bindingId)),
 

@@ -4,6 +4,7 @@
  * caller. No signature is verified, because the token came from Microsoft Entra ID for this call and Key Vault verifies
  * it.
  */
+import { isIP } from 'node:net';
 import type { Principal } from '../core/customerKey/ports.ts';
 
 const guid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -29,6 +30,12 @@ export function principalInToken(authorization: string | undefined): Principal |
 export function principalInRefusal(message: unknown): Principal | undefined {
   if (typeof message !== 'string') return undefined;
   return principalOf(/\boid=([0-9a-f-]{36})\b/i.exec(message)?.[1], /\bappid=([0-9a-f-]{36})\b/i.exec(message)?.[1]);
+}
+
+/** `Client address: 203.0.113.7`, in refusals of the firewall (hashicorp/terraform-provider-azurerm #20742). */
+export function clientAddressIn(message: string): string | undefined {
+  const [, address = ''] = /\bClient address: ([0-9a-f.:]{2,45})(?=[\s;,]|\.?$)/im.exec(message) ?? [];
+  return isIP(address) === 0 ? undefined : address;
 }
 
 function principalOf(principalId: unknown, clientId: unknown): Principal | undefined {

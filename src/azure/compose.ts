@@ -53,6 +53,9 @@ export type { MetricExport };
 
 const random: Random = { bytes: (length) => bytesOf(randomBytes(length)), uuid: randomUUID };
 
+/** Each use of a link is an entry of the service's own chain, which a holder of the link must not flood. */
+const linkCallsPerMinute = 60;
+
 const pause = (ms: number): Promise<void> => sleep(ms);
 
 /** Undefined without a collector: the OpenTelemetry SDK is then not loaded. */
@@ -115,6 +118,7 @@ export async function compose(
     serialize,
     alarmLimiter,
     revealBudget,
+    linkBudget: callerBudget(parts.clock, linkCallsPerMinute),
     refusedCalls: createRefusedCalls({ ...parts, accounts, serialize, rings }),
     seenLimiter: rateLimiter(parts.clock, seenStepMs),
     statusKeys: createStatusKeys({ ...parts, rings }),
@@ -139,6 +143,7 @@ export async function compose(
       ...(announcer === undefined ? [] : [announcementTopic(announcer, { ...parts, rings })]),
     ] satisfies HealthCheck[],
     poisoned: async () => (await countOf('vault-work-poison')) + (await countOf('daily-pass-poison')),
+    dailyWaiting: () => countOf('daily-pass'),
     ...replace,
     announcer,
     overview,
@@ -195,6 +200,8 @@ async function openStores(settings: Settings, transport: HttpClient | undefined,
     bindings: bindings.createBindingStore(open),
     vaults: small.createVaultStore(open),
     directory: small.createDirectory(open),
+    purgeSchedule: small.createPurgeSchedule(open),
+    customerLinks: small.createCustomerLinkStore(open),
     claims: small.createClaims(open),
     ringStore: rings.createRingStore(open),
     serviceAudit: small.createServiceAuditStore(open),
@@ -202,6 +209,7 @@ async function openStores(settings: Settings, transport: HttpClient | undefined,
     ranges: small.createRangeStore(open),
     identityDenials: small.createIdentityDenialStore(open),
     drills: small.createDrillStore(open),
+    dailyPass: small.createDailyPassStore(open),
     outbox: outbox.createOutbox(open),
     rowRenewal: renewal.createRowRenewal(open),
     overviewIndex: overview.createOverviewIndex(open),

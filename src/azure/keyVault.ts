@@ -140,10 +140,11 @@ function bitsOf(n: Bytes): number {
 }
 
 function observedOf(wire: WireRecord, durationMs: number, assumed: Principal | undefined): Observed {
-  const { status, innerCode, networkCode, requestId, region, retryAfterSeconds } = wire;
+  const { status, innerCode, networkCode, requestId, region, retryAfterSeconds, clientAddress } = wire;
   const isPrincipalAssumed = wire.principal === undefined && assumed !== undefined ? true : undefined;
   const principal = wire.principal ?? assumed;
-  const seen = { status, innerCode, networkCode, requestId, region, retryAfterSeconds, principal, isPrincipalAssumed };
+  const callers = { principal, isPrincipalAssumed, clientAddress };
+  const seen = { status, innerCode, networkCode, requestId, region, retryAfterSeconds, ...callers };
   const known = Object.fromEntries(Object.entries(seen).filter(([, value]) => value !== undefined));
   return { ...known, durationMs: Math.round(durationMs) };
 }

@@ -15,7 +15,7 @@ import {
 } from '@azure/core-rest-pipeline';
 import { type Cloud, isKeyVaultHost } from '../core/customerKey/keyIdentifier.ts';
 import type { Principal } from '../core/customerKey/ports.ts';
-import { principalInRefusal, principalInToken } from './callerPrincipal.ts';
+import { clientAddressIn, principalInRefusal, principalInToken } from './callerPrincipal.ts';
 import { limitedBody } from './limitedBody.ts';
 
 /** The record of one call: status and words of closed lists, never bodies or headers with secrets. */
@@ -34,6 +34,8 @@ export interface WireRecord {
   retryAfterSeconds?: number;
   /** The principal of the call. Absent where neither the token nor the answer names it. */
   principal?: Principal;
+  /** The address of the call, as a refusal of the firewall names it. */
+  clientAddress?: string;
   /** The name does not resolve here, and public DNS shows that it does not exist. Set by keyVault.ts. */
   isNameGone?: true;
   /** Where a 401 names an AKV error. */
@@ -214,6 +216,7 @@ function readInto(wire: WireRecord, { status, headers }: PipelineResponse, body:
   set(wire, 'perimeter', /not allowed by NSP rules/i.test(text) ? true : undefined);
   set(wire, 'akv', /AKV\d{5}/.exec(text)?.[0]);
   set(wire, 'principal', wire.principal ?? principalInRefusal(text));
+  set(wire, 'clientAddress', clientAddressIn(text));
 }
 
 function set<K extends keyof WireRecord>(wire: WireRecord, field: K, value: WireRecord[K] | undefined): void {

@@ -25,6 +25,14 @@ const creationKey = (day: string, account: string): RowKey => ({
   rowKey: `creating-${indexKey(account)}`,
 });
 
+interface CreationMark {
+  readonly id: string;
+  readonly startedAt: EpochMs;
+}
+
+/** One request to the tables; a list of accounts shows no more of a day. */
+const maxAwaited = 1000;
+
 export function createOperationStore(open: OpenTable): OperationStore {
   const table = open('operations');
   return {
@@ -43,7 +51,7 @@ export function createOperationStore(open: OpenTable): OperationStore {
       return marks.some((mark) => mark !== undefined && mark.value.at >= from);
     },
     async markCreation({ id, account, startedAt }) {
-      await table.put(rowOf(creationKey(dayOf(startedAt), account), { id }));
+      await table.put(rowOf(creationKey(dayOf(startedAt), account), { id, startedAt }));
     },
     async lastCreation(account, { from, to }) {
       for (const day of new Set([dayOf(to), dayOf(from)])) {
@@ -51,6 +59,16 @@ export function createOperationStore(open: OpenTable): OperationStore {
         if (id !== undefined) return (await table.read<Operation>(keyOf(id)))?.value;
       }
       return undefined;
+    },
+    async lastCreations({ from, to }) {
+      const ids: string[] = [];
+      for (const day of new Set([dayOf(from), dayOf(to)])) {
+        const range = odata`PartitionKey eq ${day} and RowKey ge ${'creating-'} and RowKey lt ${'creating.'}`;
+        const marks = await table.query<CreationMark>(range, maxAwaited);
+        for (const { value } of marks) if (value !== undefined && value.startedAt >= from) ids.push(value.id);
+      }
+      const operations = await Promise.all(ids.map((id) => table.read<Operation>(keyOf(id))));
+      return operations.flatMap((one) => one?.value ?? []);
     },
     async clearBefore(day) {
       const rows = await table.queryKeys(odata`PartitionKey lt ${day}`, batchLimit);

@@ -21,7 +21,7 @@ export interface MetricExport {
 }
 
 /** Counters add up, histograms keep the distribution, gauges keep the last value. */
-const instrumentOf = {
+export const instrumentOf = {
   'keyward.looks': 'counter',
   'keyward.looks.ms': 'histogram',
   'keyward.newest.reads': 'counter',

@@ -1,15 +1,18 @@
 /** The tables of small rows: vaults, directory, claims, the service's own chain, and the mark of the last sweep. */
 
-import type { Directory, DirectoryRow } from '../core/accounts/ports.ts';
+import type { Directory, DirectoryRow, PurgeSchedule, ScheduledPurge } from '../core/accounts/ports.ts';
 import type { ServiceAuditStore, ServiceHead } from '../core/audit/ports.ts';
 import { serviceChain } from '../core/audit/serviceAudit.ts';
 import type { ArmPath } from '../core/base/armPath.ts';
+import { defined } from '../core/base/defined.ts';
 import { LostRace } from '../core/base/errors.ts';
 import { fold, indexKey } from '../core/base/names.ts';
-import type { EpochMs } from '../core/base/time.ts';
+import { type EpochMs, instantOf, iso } from '../core/base/time.ts';
 import type { WorkLock, WorkTicket } from '../core/base/workLock.ts';
 import { identityParts, vaultIdOf } from '../core/customerKey/binding.ts';
 import type { Claim, Claims } from '../core/customerKey/ports.ts';
+import type { CustomerLink, CustomerLinkStore } from '../core/customerPage/ports.ts';
+import type { DailyPassState, DailyPassStore } from '../core/dailyProgress.ts';
 import type { DrillResult, DrillStore } from '../core/drill.ts';
 import type { RangeState, RangeStore, SweepMark } from '../core/vaultWork/ports.ts';
 import type { IdentityDenials } from '../core/watch/identityDenials.ts';
@@ -161,6 +164,31 @@ export function createDirectory(open: OpenTable): Directory {
   };
 }
 
+/** By time, in one partition of the directory. Rows are used by their keys only. */
+export function createPurgeSchedule(open: OpenTable): PurgeSchedule {
+  const table = open('directory');
+  const partitionKey = 'purges';
+  const key = ({ name, purgeAt }: ScheduledPurge) => ({ partitionKey, rowKey: `${iso(purgeAt)}!${name}` });
+
+  return {
+    put: (purge) => table.put(rowOf(key(purge), {})),
+    async due(until, limit, after = '') {
+      // `"` is the character after `!`, and neither is in a time.
+      const end = `${iso(until)}"`;
+      const filter = odata`PartitionKey eq ${partitionKey} and RowKey gt ${after} and RowKey lt ${end}`;
+      const found = await table.queryKeys(filter, limit);
+      const rows = found.map(({ rowKey, writtenAt, ageMs }) => {
+        const [at = '', name = ''] = rowKey.split('!');
+        return { name, purgeAt: instantOf(at), readAt: writtenAt + ageMs };
+      });
+      return { rows, ...(found.length < limit ? {} : defined({ next: found.at(-1)?.rowKey })) };
+    },
+    async remove(purge) {
+      await table.remove(key(purge));
+    },
+  };
+}
+
 /** Undefined: the row is not Keyward's. */
 function directoryRowIn({ partitionKey, rowKey, ...read }: ReadRow<undefined>): DirectoryRow | undefined {
   if (partitionKey === 'accounts') return { ...read, name: rowKey };
@@ -261,6 +289,21 @@ export function createRangeStore(open: OpenTable): RangeStore {
   };
 }
 
+/** Plain, as the sweep's mark: readiness shows it, and it decides nothing. */
+export function createDailyPassStore(open: OpenTable): DailyPassStore {
+  const table = open('service');
+  const key = { partitionKey: 'dailyPass', rowKey: 'last' };
+
+  return {
+    async read() {
+      const { startedAt, messages, isDivided } = Object((await table.readPlain(key))?.value) as Partial<DailyPassState>;
+      if (typeof startedAt !== 'number' || typeof messages !== 'number') return undefined;
+      return { startedAt, messages, isDivided: isDivided === true };
+    },
+    write: (state) => table.put(plainRowOf(key, state)),
+  };
+}
+
 export function createDrillStore(open: OpenTable): DrillStore {
   const table = open('service');
   const key = { partitionKey: 'drills', rowKey: 'last' };
@@ -273,6 +316,25 @@ export function createDrillStore(open: OpenTable): DrillStore {
     async write(results, etag) {
       return (await table.writeIfUnchanged(rowOf(key, { results }), etag)) !== undefined;
     },
+  };
+}
+
+/** One partition for each owner. */
+export function createCustomerLinkStore(open: OpenTable): CustomerLinkStore {
+  const table = open('service');
+  const partitionOf = (owner: string) => `links:${indexKey('link', owner)}`;
+  const key = (owner: string, id: string) => ({ partitionKey: partitionOf(owner), rowKey: id });
+
+  return {
+    async insert(link) {
+      await table.insert(rowOf(key(link.owner, link.id), link));
+    },
+    read: async (owner, id) => (await table.readIfAuthentic<CustomerLink>(key(owner, id)))?.value,
+    async list(owner) {
+      const rows = await table.query<CustomerLink>(odata`PartitionKey eq ${partitionOf(owner)}`, rowsAPage);
+      return rows.flatMap(({ value }) => value ?? []);
+    },
+    remove: (owner, id) => table.remove(key(owner, id)),
   };
 }
 

@@ -18,6 +18,7 @@ import type { SecretsDeps } from './secrets/deps.ts';
 import { accountToServe, refOf } from './secrets/readSecret.ts';
 import { revealOne } from './secrets/revealSecret.ts';
 import { putSecret } from './secrets/writeSecret.ts';
+import { blockBoundMs, queueMs } from './watch/blockBound.ts';
 
 export interface DrillResult {
   readonly at: EpochMs;
@@ -54,18 +55,11 @@ const actor = { kind: 'keyward', id: 'drill' } as const;
 const secret = refOf(canaryAccount, 'tokenKeys', 'canary');
 const pollMs = 1_000;
 const keptResults = 48;
-/** How long a message waits in the queue, as docs/states-and-bounds.md assumes. */
-const queueMs = 3_000;
-
 /** The published bounds of KeyDisabled: docs/states-and-bounds.md. */
-export function drillBounds(policy: Policy): { readonly refusedMs: number; readonly restoredMs: number } {
-  const { lookIntervalHealthySeconds: healthy, lookSpacingSeconds: spacing, lookDeadlineSeconds: deadline } = policy;
-  const confirming = (policy.confirmKeyDisabledLooks - 1) * (policy.lookIntervalSuspectSeconds * 1000 + queueMs);
-  return {
-    refusedMs: (healthy + spacing + 2 * deadline) * 1000 + queueMs + confirming,
-    restoredMs: (policy.lookIntervalInaccessibleSeconds + deadline) * 1000 + queueMs,
-  };
-}
+export const drillBounds = (policy: Policy): { readonly refusedMs: number; readonly restoredMs: number } => ({
+  refusedMs: blockBoundMs('KeyDisabled', policy),
+  restoredMs: (policy.lookIntervalInaccessibleSeconds + policy.lookDeadlineSeconds) * 1000 + queueMs,
+});
 
 /** Never throws: a drill that cannot be made is a result too. */
 export async function runDrill(service: DrillDeps): Promise<DrillResult | undefined> {

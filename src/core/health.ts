@@ -13,6 +13,7 @@ import { KeywardError } from './base/errors.ts';
 import { inTime } from './base/inTime.ts';
 import type { EpochMs } from './base/time.ts';
 import type { ShownStatus } from './base/vocabulary.ts';
+import { type DailyPassStore, type DailyProgress, progressOf } from './dailyProgress.ts';
 import type { VaultWorkDeps } from './vaultWork/deps.ts';
 import type { SweepMark } from './vaultWork/ports.ts';
 import { noKeys } from './vaultWork/sweepRange.ts';
@@ -37,6 +38,9 @@ export interface HealthDeps
   readonly parts: readonly HealthCheck[];
   /** Messages in the poison queues, about. */
   readonly poisoned: () => Promise<number>;
+  readonly dailyPass: DailyPassStore;
+  /** Messages of the daily pass that wait, about. */
+  readonly dailyWaiting: () => Promise<number>;
 }
 
 export interface HealthCheckResult {
@@ -132,6 +136,8 @@ export interface Readiness {
   readonly keys?: KeyCounts;
   /** Messages that were given up and are in the poison queues. */
   readonly poisoned?: number;
+  /** Absent before the first pass. */
+  readonly dailyPass?: DailyProgress;
   /** Absent also where no topic is set. */
   readonly announcements?: Backlog;
 }
@@ -140,16 +146,22 @@ export interface Readiness {
 export async function readiness(service: HealthDeps): Promise<Readiness> {
   const answerOf = <T>(asking: Promise<T>) => inTime(asking, service).catch(() => undefined);
   const { announcer } = service;
-  const [parts, sweep, keys, poisoned, announcements] = await Promise.all([
+  const [parts, sweep, keys, poisoned, dailyPass, announcements] = await Promise.all([
     runHealthChecks(service.parts, service),
     answerOf(service.sweepMark.read().then((at) => (at === undefined ? {} : { lastSweptAt: at }))),
     answerOf(countKeys(service)),
     answerOf(service.poisoned()),
+    answerOf(dailyProgress(service)),
     announcer === undefined ? undefined : answerOf(backlogOf(announcer, service)),
   ]);
   return {
     isReady: parts.every(({ status }) => status === 'ok'),
     parts,
-    ...defined({ sweep, keys, poisoned, announcements }),
+    ...defined({ sweep, keys, poisoned, dailyPass, announcements }),
   };
+}
+
+async function dailyProgress({ dailyPass, dailyWaiting, clock }: HealthDeps): Promise<DailyProgress | undefined> {
+  const [state, waiting] = await Promise.all([dailyPass.read(), dailyWaiting()]);
+  return state && progressOf(state, waiting, clock.now());
 }

@@ -4,6 +4,7 @@ import type { AmsDeps } from './ams/deps.ts';
 import type { AnnouncementsDeps } from './announcements/deps.ts';
 import type { AttestationDeps } from './attestation/deps.ts';
 import type { WorkQueue } from './base/workQueue.ts';
+import type { CustomerPageDeps } from './customerPage/ports.ts';
 import type { DailyWork } from './dailyPass.ts';
 import type { DataKeysDeps } from './dataKeys/deps.ts';
 import type { DrillDeps } from './drill.ts';
@@ -18,6 +19,7 @@ type All = AccountsDeps &
   AmsDeps &
   AnnouncementsDeps &
   AttestationDeps &
+  CustomerPageDeps &
   DataKeysDeps &
   DrillDeps &
   HealthDeps &

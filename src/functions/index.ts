@@ -7,7 +7,7 @@ import { app, type HttpHandler, type StorageQueueHandler } from '@azure/function
 import { authLevel } from './pipeline/authLevel.ts';
 import type { Route } from './pipeline/route.ts';
 
-type Registered = Omit<Route, 'handler' | 'contract' | 'auditedRefusal'>;
+type Registered = Pick<Route, 'name' | 'method' | 'path' | 'scope' | 'bearerOnly'>;
 
 /**
  * The part of the route table that registration needs. build.ts writes it into the bundle, because the table itself

@@ -11,6 +11,7 @@ import {
   listAccountsRoute,
   patchAccountRoute,
   putAccountRoute,
+  recoverAccountRoute,
 } from './http/accounts/accounts.ts';
 import { repairIdentityApi } from './http/accounts/repairIdentity.ts';
 import { rotateAccountKeyRoute } from './http/accounts/rotateAccountKey.ts';
@@ -18,6 +19,8 @@ import { operatorDryRunRoutes, validateEncryptionApi } from './http/accounts/val
 import { attestationRoutes } from './http/audit/attestation.ts';
 import { auditRoutes } from './http/audit/audit.ts';
 import { claimRoutes } from './http/claims/claims.ts';
+import { customerRoutes } from './http/customer/customer.ts';
+import { customerLinkRoutes } from './http/customer/links.ts';
 import { dataKeyRoutes } from './http/dataKeys/dataKeys.ts';
 import { dataKeyUsageRoutes } from './http/dataKeys/dataKeyUsage.ts';
 import { keyStatusRoutes } from './http/dataKeys/keyStatus.ts';
@@ -88,6 +91,16 @@ const documented: readonly Route[] = [
     contract: accountContracts.delete,
     handler: deleteAccountRoute,
   },
+  {
+    name: 'accountsRecover',
+    method: 'POST',
+    path: 'accounts/{accountName}/recover',
+    scope: 'account',
+    role: 'Accounts.Delete',
+    whilePendingDeletion: 'allowed',
+    contract: accountContracts.recover,
+    handler: recoverAccountRoute,
+  },
   validateEncryptionApi,
   ...contentKeyRoutes,
   ...jobInputRoutes,
@@ -107,6 +120,8 @@ const documented: readonly Route[] = [
   repairIdentityApi,
   ...operatorDryRunRoutes,
   ...claimRoutes,
+  ...customerLinkRoutes,
+  ...customerRoutes,
   ...drillRoutes,
   ...identityRoutes,
   {

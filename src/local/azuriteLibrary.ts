@@ -2,6 +2,7 @@
  * Azurite's servers as a library. The package has no types and no entry point for this use, so this file loads the
  * constructors by path and holds their long positional argument lists.
  */
+import { createHmac, createSecretKey } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
@@ -18,6 +19,11 @@ export type AzuriteServer = {
 
 /** `dir` undefined: Azurite writes nothing to disk. */
 export type ServerOptions = { port: number; dir: string | undefined };
+
+/** Azurite's signature of a request, which it compares with the caller's. */
+interface Signing {
+  computeHMACSHA256: (text: string, key: Buffer) => string;
+}
 
 type Constructor<T> = new (...args: unknown[]) => T;
 type Module<T> = { default: Constructor<T> };
@@ -38,6 +44,9 @@ function loadWithoutTelemetry() {
       AzuriteTelemetryClient: { init(location: string, enabled: boolean): void };
     }>('common/Telemetry.js');
     AzuriteTelemetryClient.init('', false);
+    // For a key that is not a KeyObject, Node 24 throws and catches an error, which takes longer than the signature.
+    load<Signing>('common/utils/utils.js').computeHMACSHA256 = (text, key) =>
+      createHmac('sha256', createSecretKey(key)).update(text, 'utf8').digest('base64');
     return {
       TableServer: load<Module<AzuriteServer>>('table/TableServer.js').default,
       TableConfiguration: load<Module<object>>('table/TableConfiguration.js').default,

@@ -36,10 +36,11 @@ export async function until<T>(
   withinMs = 50_000,
 ): Promise<T> {
   const end = Date.now() + withinMs;
-  for (;;) {
+  // A short wait ends soon, and a long one asks rarely: each call costs as much as the work that it waits for.
+  for (let pauseMs = 25; ; pauseMs = Math.min(200, pauseMs * 1.5)) {
     const seen = await ask();
     if (isIt(seen)) return seen;
     if (Date.now() > end) throw new Error(`${what}: not within ${withinMs} ms; last seen ${JSON.stringify(seen)}`);
-    await sleep(50);
+    await sleep(pauseMs);
   }
 }

@@ -21,7 +21,8 @@ export const localHostKeys: HostKeys = {
 };
 
 /** LOCAL ONLY, like the keys above. */
-const application = { tenantId: homeTenantId, kind: 'application', secret: 'local-only' } as const;
+const secret = 'local-only';
+const application = { tenantId: homeTenantId, kind: 'application', secret } as const;
 const operatorIds = {
   clientId: '33333333-3333-4333-8333-333333333331',
   objectId: '33333333-3333-4333-8333-333333333332',
@@ -36,9 +37,20 @@ const auditorIds = {
 export const consoleClientId = '66666666-6666-4666-8666-666666666661';
 
 const operatorRoles = [
-  ...['Accounts.Read', 'Accounts.Write', 'Accounts.Delete', 'Keys.Operate', 'Keys.Release', 'Audit.Read'],
+  ...[
+    'Accounts.Read',
+    'Accounts.Write',
+    'Accounts.Delete',
+    'Keys.Operate',
+    'Keys.Release',
+    'Audit.Read',
+    'Links.Create',
+  ],
   ...['Secrets.Read', 'Secrets.Write', 'Secrets.Reveal', 'Secrets.Resolve', 'DataKeys.Use'],
 ];
+
+/** For clients that sign in as the operator's application. */
+export const operatorCredentials = { clientId: operatorIds.clientId, secret };
 
 /** A person who signs in to diagnose a failure. */
 const onCallIds = {
@@ -62,7 +74,7 @@ export const directory: IdentityOptions = {
     { name: 'operator', ...application, ...operatorIds, roles: operatorRoles },
     { name: 'auditor', ...application, ...auditorIds, roles: ['Accounts.Read'] },
     { name: 'administrator', tenantId: homeTenantId, kind: 'user', ...administratorIds, roles: operatorRoles },
-    { name: 'on-call', tenantId: homeTenantId, kind: 'user', secret: 'local-only', ...onCallIds, roles: onCallRoles },
+    { name: 'on-call', tenantId: homeTenantId, kind: 'user', secret, ...onCallIds, roles: onCallRoles },
   ],
 };
 

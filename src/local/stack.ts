@@ -12,6 +12,7 @@ import { type KeyVaultControl, keyVaultControl } from '../../packages/key-vault-
 import { startKeyVault } from '../../packages/key-vault-emulator/src/emulator.ts';
 import { type Azurite, startAzurite } from './azurite.ts';
 import {
+  apiAudience,
   appPrincipalId,
   createOperatorVault,
   directory,
@@ -23,6 +24,8 @@ import {
   subscriptionId,
   topicOf,
 } from './operator.ts';
+import { type ConnectProxy, startProxy } from './proxy/proxy.ts';
+import { managementAudiences } from './proxy/targets.ts';
 import { type CloudEvent, startTopic, type Topic } from './topic/topic.ts';
 
 export interface StackOptions {
@@ -40,6 +43,8 @@ export interface StackOptions {
   readonly timers?: boolean;
   /** Starts a topic for announcements, and receives each event there. Absent: nothing is announced. */
   readonly onPublished?: (event: CloudEvent) => void;
+  /** Starts the proxy for unmodified clients, whose calls need bearer tokens. `dir` stores its certificate authority. */
+  readonly proxy?: { readonly dir: string; readonly port?: number };
   /** How long `stop` waits for running work. */
   readonly drainMs?: number;
   readonly onLog?: LogSink;
@@ -53,6 +58,7 @@ export interface Stack {
   readonly keyVault: KeyVaultControl;
   readonly keyVaultUrl: string;
   readonly topic?: Topic;
+  readonly proxy?: ConnectProxy;
   readonly settings: Readonly<Record<string, string>>;
   /** One customer vault in the home tenant, with the app's grant and its event subscription. */
   createCustomerVault(name: string, more?: Record<string, unknown>): Promise<void>;
@@ -90,8 +96,13 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const settings = {
       ...operatorSettings(azurite.connectionString, identity, emulator.url),
       ...announcing,
+      ...(options.proxy === undefined ? {} : managementSettings),
       ...options.settings,
     };
+    if (options.proxy !== undefined) {
+      const audiences = [apiAudience, ...managementAudiences];
+      await keyVaultControl(identity.url)('PUT', '/api-audiences', { audiences });
+    }
     const host = await startHost({
       appDir: options.appDir ?? fileURLToPath(new URL('../..', import.meta.url)),
       settings,
@@ -100,14 +111,23 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     });
     running.push(host);
     await registerConsole(identity, host.url);
+    const urls = { appUrl: host.url, identityUrl: identity.url, keyVaultUrl: emulator.url };
+    const proxy = options.proxy === undefined ? undefined : await startProxy({ ...options.proxy, ...urls });
+    if (proxy !== undefined) running.push(proxy);
     const actions = vaultActions(keyVault, host);
-    const announced = topic === undefined ? {} : { topic };
-    return { host, azurite, identity, keyVault, keyVaultUrl: emulator.url, ...announced, settings, ...actions, stop };
+    const optional = { ...(topic === undefined ? {} : { topic }), ...(proxy === undefined ? {} : { proxy }) };
+    return { host, azurite, identity, keyVault, keyVaultUrl: emulator.url, ...optional, settings, ...actions, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
+
+/** The unmodified client of Azure Media Services requests its tokens for Azure Resource Manager. */
+const managementSettings = {
+  KEYWARD_AUTH: 'entra',
+  KEYWARD_AUTH_AUDIENCE: [apiAudience, ...managementAudiences].join(' '),
+};
 
 /**
  * The folder of the tables. Keys of the emulator wrap the data in them, so the folder stores the id of the emulator's

@@ -21,7 +21,8 @@ const usage = `npm start -- [options]
   --port N       where the API listens; 0 takes any free port (7071)
   --dir FOLDER   the folder of the data (.keyward in the project)
   --fresh        deletes the data first
-  --auth functionKeys   function keys instead of the local issuer's tokens; no user can sign in to the console then`;
+  --auth functionKeys   function keys instead of the local issuer's tokens; no user can sign in to the console then
+  --proxy        a proxy through which unmodified Azure clients reach this stack`;
 
 /** Functions whose information lines are printed. */
 const shownFunctions = ['vaultWork', 'keyEvents', 'resourceEvents', 'sweep'];
@@ -34,7 +35,7 @@ const PARENT_CHECK_MS = 1_000;
 /** Long enough for most looks (5 s at most) to end; Keyward repeats an interrupted look later. */
 const DRAIN_MS = 3_000;
 
-type Options = { port: number; dir: string; fresh: boolean; auth: 'entra' | 'functionKeys' };
+type Options = { port: number; dir: string; fresh: boolean; auth: 'entra' | 'functionKeys'; hasProxy: boolean };
 
 function readOptions(): Options {
   const { values } = parseArgs({
@@ -43,6 +44,7 @@ function readOptions(): Options {
       dir: { type: 'string', default: fileURLToPath(new URL('../../.keyward', import.meta.url)) },
       fresh: { type: 'boolean', default: false },
       auth: { type: 'string', default: 'entra' },
+      proxy: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -50,11 +52,12 @@ function readOptions(): Options {
     console.log(usage);
     process.exit(0);
   }
-  const { auth, fresh } = values;
+  const { auth, fresh, proxy: hasProxy } = values;
   if (!/^\d{1,5}$/.test(values.port) || Number(values.port) > 65_535)
     throw new Error('--port is a number up to 65535.');
   if (auth !== 'entra' && auth !== 'functionKeys') throw new Error('--auth is entra or functionKeys.');
-  return { port: Number(values.port), dir: resolve(values.dir), fresh, auth };
+  if (hasProxy && auth !== 'entra') throw new Error('--proxy needs --auth entra, because Azure clients send tokens.');
+  return { port: Number(values.port), dir: resolve(values.dir), fresh, auth, hasProxy };
 }
 
 /** The environment can set the pace of looks and sweeps; tenant, keys and addresses are always the local ones. */
@@ -148,7 +151,9 @@ function fail(error: unknown, { port }: Partial<Options> = {}): never {
 let options: Options | undefined;
 try {
   options = readOptions();
-  const { port, dir, fresh, auth } = options;
+  const { port, dir, fresh, auth, hasProxy } = options;
+  // Beside the API's port, so that the printed lines stay valid after a restart.
+  const proxy = hasProxy ? { proxy: { dir: join(dir, 'proxy'), port: port === 0 ? 0 : port + 1 } } : {};
   const settings = { KEYWARD_AUTH: auth, ...paceSettings() };
   let isReady = false;
   const onLog = (record: LogRecord) => {
@@ -157,7 +162,7 @@ try {
   const onPublished = (event: CloudEvent) => {
     if (isReady) printAnnouncement(event);
   };
-  const stack = await startStack({ port, dir, fresh, settings, drainMs: DRAIN_MS, onLog, onPublished });
+  const stack = await startStack({ port, dir, fresh, settings, drainMs: DRAIN_MS, onLog, onPublished, ...proxy });
   stopOnSignal(stack, options);
   await prepareVaults(stack);
   console.log(startPage(stack, await identification(stack, options), dir));

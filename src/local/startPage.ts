@@ -1,6 +1,8 @@
 /** The page that `npm start` prints: the addresses, the settings in force, and calls to paste into a shell. */
 import { readSettings } from '../azure/settings.ts';
-import { location } from './operator.ts';
+import { homeTenantId, location, operatorCredentials } from './operator.ts';
+import type { ConnectProxy } from './proxy/proxy.ts';
+import { mediaSubscriptionId } from './proxy/targets.ts';
 import type { Stack } from './stack.ts';
 
 export const vault = 'contoso-keys';
@@ -9,9 +11,38 @@ const keyIdentifier = `https://${vault}.vault.azure.net/keys/media`;
 /** One argument of a POSIX shell. */
 export const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
+/** The variables for a shell whose clients use this stack: proxy, certificate authority and sign-in. */
+export function proxyLines({ url, caFile }: ConnectProxy): string {
+  const { clientId, secret } = operatorCredentials;
+  const values = {
+    HTTPS_PROXY: url,
+    // Some programs prefer the name in lower case, which the shell may have for another proxy.
+    https_proxy: url,
+    NODE_EXTRA_CA_CERTS: caFile,
+    REQUESTS_CA_BUNDLE: caFile,
+    SSL_CERT_FILE: caFile,
+    CURL_CA_BUNDLE: caFile,
+    AZURE_TENANT_ID: homeTenantId,
+    AZURE_CLIENT_ID: clientId,
+    AZURE_CLIENT_SECRET: secret,
+    AZURE_SUBSCRIPTION_ID: mediaSubscriptionId,
+  };
+  return Object.entries(values)
+    .map(([name, value]) => `export ${name}=${quoted(value)}`)
+    .join('\n');
+}
+
+const proxySection = (proxy: ConnectProxy) => `\
+In a shell with these lines, unmodified clients for Node, Python, Go and curl reach this stack, and no other host by
+https. Vaults, login.microsoftonline.com and the Media Services calls of management.azure.com have their public names:
+
+${proxyLines(proxy)}
+
+`;
+
 /** `credential` identifies the caller, as arguments of curl. */
 export function startPage(stack: Stack, credential: string, dir: string): string {
-  const { host, keyVaultUrl, identity, topic, settings } = stack;
+  const { host, keyVaultUrl, identity, topic, proxy, settings } = stack;
   const { policy } = readSettings({ ...process.env, ...settings });
   const curl = (method: string, url: string, rest = '') =>
     `curl -sS -w '\\n'${method === 'GET' ? '' : ` -X ${method}`} ${quoted(url)}${rest}`;
@@ -60,7 +91,7 @@ The customer recovers the key. The account becomes Enabled again automatically:
 ${customer('POST', '/media/recover')}
 ${api('GET', '')}
 
-All calls to the vaults and to the identities:
+${proxy === undefined ? '' : proxySection(proxy)}All calls to the vaults and to the identities:
 
 ${curl('GET', `${keyVaultUrl}/control`)}
 ${curl('GET', `${identity.url}/control`)}

@@ -122,7 +122,7 @@ describe('a dry run', () => {
   });
 });
 
-test('INV-9: a dry run discloses nothing that only Key Vault knows', async () => {
+test('INV-9: a dry run discloses no text of Key Vault, and of its facts only whom to grant and which address to admit', async () => {
   const { lab } = world;
   const key = await lab.vaultWithKey('dry-quiet', { firewall: 'ForbiddenByFirewall' });
   const shut = (await dryRun(key)).checks;
@@ -131,8 +131,9 @@ test('INV-9: a dry run discloses nothing that only Key Vault knows', async () =>
   await revoke('dry-quiet-2');
   const denied = (await dryRun(other)).checks;
   expect(failed(denied)).toEqual(['KeyPermissionDenied']);
-  for (const upstream of ['Client address', 'appid=', 'oid=', '127.0.0.1', 'iss=', appPrincipalId])
+  for (const upstream of ['Client address', 'appid=', 'oid=', 'iss='])
     expect(JSON.stringify([shut, denied])).not.toContain(upstream);
+  expect(JSON.stringify(shut).match(/127\.0\.0\.1/g)).toHaveLength(1);
 });
 
 describe('a dry run that waits for a grant', () => {

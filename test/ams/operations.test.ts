@@ -4,8 +4,8 @@ import { location } from '../../src/local/operator.ts';
 import { got, refused, vaultWithKey } from '../app/support.ts';
 import { accountPath, group, subscriptionId, thrown, useAms } from './support.ts';
 
-/** Ten minutes in a few seconds: retries are a second apart, the shortest delay of a queue. */
-const world = useAms({ KEYWARD_OPERATION_RETRY_SECONDS: '1', KEYWARD_OPERATION_TIMEOUT_SECONDS: '4' });
+/** Ten minutes in ten seconds: retries are a second apart, the shortest delay of a queue. */
+const world = useAms({ KEYWARD_OPERATION_RETRY_SECONDS: '1', KEYWARD_OPERATION_TIMEOUT_SECONDS: '10' });
 
 const encryption = (keyIdentifier: string) => ({
   type: 'CustomerKey',
@@ -98,6 +98,12 @@ describe.concurrent('a change that meets a silent vault', () => {
     // It is visible at its path alone, and its name is taken.
     const { properties } = (await got(200, raw('GET', accountPath('gone'), '2021-11-01'))).body;
     expect(properties).toMatchObject({ provisioningState: 'InProgress', encryption: { type: 'CustomerKey' } });
+    const listed = async (path: string) =>
+      (await got(200, raw('GET', path, '2021-11-01'))).body.value.filter(
+        ({ name }: { name: string }) => name === 'gone',
+      );
+    expect(await listed(accountPath(''))).toMatchObject([{ properties: { provisioningState: 'InProgress' } }]);
+    expect(await listed(accountPath('', subscriptionId, 'elsewhere'))).toEqual([]);
     const elsewhere = accountPath('gone', subscriptionId, 'elsewhere');
     await refused(404, 'AccountNotFound', raw('GET', elsewhere, '2021-11-01'));
     await refused(409, 'Conflict', raw('PUT', elsewhere, '2021-11-01', { location }));
@@ -106,6 +112,7 @@ describe.concurrent('a change that meets a silent vault', () => {
     expect((await got(200, asked)).body).toMatchObject({ nameAvailable: false, reason: 'AlreadyExists' });
     await got(204, raw('DELETE', accountPath('gone'), '2021-11-01'));
     await refused(404, 'AccountNotFound', raw('GET', accountPath('gone'), '2021-11-01'));
+    expect(await listed(accountPath(''))).toEqual([]);
     await world.stack.keyVault('DELETE', `/faults/${id}`);
     expect(await ended()).toMatchObject({ status: 'Failed', error: { code: 'Conflict' } });
     await refused(409, 'Conflict', world.api('GET', result));

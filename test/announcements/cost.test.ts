@@ -5,7 +5,7 @@ import { startIdentity } from '../../packages/entra-emulator/src/issuer.ts';
 import { keyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
 import { startKeyVault } from '../../packages/key-vault-emulator/src/emulator.ts';
 import { compose } from '../../src/azure/compose.ts';
-import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
+import { requestDeletion } from '../../src/core/accounts/deleteAccount.ts';
 import type { AccountInput } from '../../src/core/accounts/planChange.ts';
 import { patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
 import { findAccount, getAccount } from '../../src/core/accounts/readAccount.ts';
@@ -127,7 +127,7 @@ const get =
 const remove =
   (name: string): Act =>
   (service, which) =>
-    deleteAccount(accountOf(name, which), {}, tester, service);
+    requestDeletion(accountOf(name, which), {}, tester, service);
 
 // In this order: each begins where the previous one ended. The last number counts batches with entries.
 test.each<[row: string, nth: number, act: Act, batches: number]>([

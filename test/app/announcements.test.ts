@@ -212,6 +212,19 @@ describe('what is announced', () => {
     expect(ring.data).toMatchObject({ chain: 'service', ring: 'system/1' });
   });
 
+  test('the deletion of an account with a secret is announced, and its recovery', async () => {
+    await got(201, world.api('PUT', '/api/accounts/back', newAccount()));
+    await got(
+      201,
+      world.api('PUT', '/api/accounts/back/jobInputs/one', { properties: { files: ['https://a.example/b'] } }),
+    );
+    await got(202, world.api('DELETE', '/api/accounts/back'));
+    const scheduled = await announced('the deletion', isAbout('/accounts/back', 'AccountDeletionScheduled'));
+    expect(scheduled.data).toMatchObject({ scheduledPurgeAt: expect.any(String) });
+    await got(200, world.api('POST', '/api/accounts/back/recover'));
+    await announced('the recovery', isAbout('/accounts/back', 'AccountRecovered'));
+  });
+
   test('each kind that docs/events.md lists for subscriptions has arrived, by its type and filter', () => {
     const kinds = documentedKinds();
     expect(kinds.length).toBeGreaterThanOrEqual(10);

@@ -181,9 +181,9 @@ describe('a back-up', () => {
     };
     expect((await failure(save(dying, to('begun'), key, silent))).message).toBe('The network is gone.');
     expect((await failure(restore(clients, to('begun'), key, silent))).message).toMatch(/holds no complete backup/);
-    const told: string[] = [];
-    await save(clients, to('begun'), key, (line) => told.push(line));
-    expect(told.filter((line) => line.endsWith('copied before'))).toHaveLength(5);
+    const lines: string[] = [];
+    await save(clients, to('begun'), key, (line) => lines.push(line));
+    expect(lines.filter((line) => line.endsWith('copied before'))).toHaveLength(5);
   });
 
   test('a backup is rejected when the rings change during it', async () => {
@@ -219,9 +219,9 @@ describe('restoring', () => {
     await save(clients, to('again'), key, silent);
     const before = await everything();
     for (const name of ['audit:x:1', 'audit:x:2']) await clients('keywardaccounts').deleteEntity('backup-s', name);
-    const told: string[] = [];
-    await restore(clients, to('again'), key, (line) => told.push(line));
-    expect(told.find((line) => line.startsWith('keywardaccounts'))).toMatch(/, 2 of them restored now$/);
+    const lines: string[] = [];
+    await restore(clients, to('again'), key, (line) => lines.push(line));
+    expect(lines.find((line) => line.startsWith('keywardaccounts'))).toMatch(/, 2 of them restored now$/);
     expect(await everything()).toEqual(before);
   });
 

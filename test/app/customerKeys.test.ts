@@ -187,11 +187,12 @@ describe('the response for a rejected key', () => {
     });
   });
 
-  test('INV-9: the response for a rejected key contains nothing that only Key Vault knows', async () => {
+  test('INV-9: the response for a rejected key contains no text of Key Vault, and of its facts only whom to grant and which address to admit', async () => {
     const identifier = await vaultWithKey(world, 'quiet-kv', { firewall: 'ForbiddenByFirewall' });
     const { body } = await refusedEverywhere(identifier, 400, 'VaultFirewallDenied');
-    for (const upstream of ['Client address', 'appid=', 'oid=', '127.0.0.1', 'iss='])
+    for (const upstream of ['Client address', 'appid=', 'oid=', 'iss=', 'trusted service'])
       expect(JSON.stringify(body)).not.toContain(upstream);
+    expect(body.error.message).toMatch(/ --ip-address 127\.0\.0\.1$/);
   });
 });
 

@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { caller, until } from '../../src/local/client.ts';
 import { got, sweepOnce, useStack, vaultWithKey, withCustomerKey } from './support.ts';
 
+/** Three seconds, with what a busy machine adds. Without a limit readiness would wait for minutes. */
+const withinMs = 12_000;
 const world = useStack();
 const ready = () => world.api('GET', '/api/health/ready');
 const partsIn = ({ body }: Awaited<ReturnType<typeof ready>>): Record<string, { status: string; cause?: string }> =>
@@ -60,8 +62,8 @@ describe('readiness', () => {
     const body = await until('the keys of every range', counted, ({ keys }) => keys?.isComplete === true);
     expect(body.keys).toMatchObject({ Accessible: 1, Suspect: 0, Inaccessible: 0, Unreachable: 0 });
     expect(Date.now() - Date.parse(body.keys.oldestCheckAt)).toBeLessThan(60_000);
-    expect(body.sweep.ageSeconds).toBeLessThan(10);
-    expect(Date.now() - Date.parse(body.sweep.lastSweptAt)).toBeLessThan(10_000);
+    expect(body.sweep.ageSeconds).toBeLessThan(60);
+    expect(Date.now() - Date.parse(body.sweep.lastSweptAt)).toBeLessThan(60_000);
     await world.stack.host.invokeTimer('sweep');
     expect(world.records.some(({ message }) => message.includes('"metric":"keyward.sweeps.ms"'))).toBe(true);
   });
@@ -80,7 +82,7 @@ describe('readiness', () => {
       try {
         const began = Date.now();
         const answer = await got(503, ready());
-        expect(Date.now() - began).toBeLessThan(4500);
+        expect(Date.now() - began).toBeLessThan(withinMs);
         expect(answer.body.status).toBe('notReady');
         expect(answer.body.keys).toMatchObject({ isComplete: true });
         expect(partsIn(answer)).toMatchObject({
@@ -99,7 +101,7 @@ describe('readiness', () => {
     await world.stack.azurite.stop();
     const began = Date.now();
     const answer = await got(503, ready());
-    expect(Date.now() - began).toBeLessThan(4500);
+    expect(Date.now() - began).toBeLessThan(withinMs);
     const failed = expect.objectContaining({ status: 'failed', cause: 'StorageUnavailable' });
     expect(partsIn(answer)).toEqual({ tables: failed, queue: failed, operatorVault: failed, keyChecks: failed });
     expect(answer.body).not.toHaveProperty('poisonedMessages');

@@ -127,7 +127,12 @@ test('the calls of accounts match the document: created, changed, moved, rotated
 
   await api('PUT', '/api/accounts/plain', newAccount());
   await api('POST', '/api/operator/rewraps', { account: 'plain' });
-  await api('DELETE', '/api/accounts/plain');
+  await api('PUT', '/api/accounts/plain/tokenKeys/one', { properties: { keyValue: 'AAAA' } });
+  await got(202, api('DELETE', '/api/accounts/plain'));
+  await api('GET', '/api/accounts/plain');
+  await api('PUT', '/api/accounts/plain', newAccount());
+  await got(200, api('POST', '/api/accounts/plain/recover'));
+  await got(200, api('DELETE', '/api/accounts/plain?now=true'));
   await api('DELETE', '/api/accounts/plain');
 });
 
@@ -243,6 +248,24 @@ test('the repair of an identity and the release of a claim match the document', 
   await got(200, api('POST', '/api/operator/accounts/lost/repairIdentity', { identity }));
   await got(200, api('DELETE', '/api/accounts/lost'));
   await got(200, api('DELETE', claim));
+});
+
+test('the calls of a customer’s link match the document', async () => {
+  const links = '/api/operator/owners/contoso/links';
+  const { body } = await got(201, api('POST', links, { hours: 1 }));
+  await api('POST', links, { hours: 0 });
+  await api('GET', links);
+  const token = new URL(body.address).hash.slice(1);
+  const customer = recorded(caller(world.stack.host.url, { authorization: `Bearer ${token}` }));
+  await got(200, customer('GET', '/api/customer/keys'));
+  await got(200, customer('GET', '/api/customer/receipts'));
+  await got(
+    200,
+    customer('POST', '/api/customer/dryRun', { keyIdentifier: 'https://busy-kv.vault.azure.net/keys/cmk' }),
+  );
+  await got(200, api('DELETE', `${links}/${body.id}`));
+  await api('DELETE', `${links}/${body.id}`);
+  await customer('GET', '/api/customer/keys');
 });
 
 test('an account whose key is deleted matches the document: refused, read, listed and deleted', async () => {

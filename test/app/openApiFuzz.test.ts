@@ -40,7 +40,7 @@ async function standing() {
   ] as const) {
     const path = `/api/accounts/${name}`;
     if ((await world.api('PUT', path, input)).status < 300) continue;
-    await got(200, world.api('DELETE', path));
+    await got(200, world.api('DELETE', `${path}?now=true`));
     await got(201, world.api('PUT', path, input));
   }
 }

@@ -3,7 +3,6 @@
  * and keys.
  */
 import { fileURLToPath } from 'node:url';
-import { QueueServiceClient } from '@azure/storage-queue';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { type ChildHost, spawnHost } from '../../packages/functions-host/src/child.ts';
 import type { LogRecord } from '../../packages/functions-host/src/host.ts';
@@ -28,7 +27,10 @@ export function useStack(options: StackOptions = {}): World {
   let identification: Record<string, string> = {};
   const records: LogRecord[] = [];
   beforeAll(async () => {
-    stack = await startStack({ keyPool, timers: false, onLog: (record) => records.push(record), ...options });
+    // One range: a sweep of these few vaults then costs one message.
+    const settings = { KEYWARD_SWEEP_RANGES: '1', ...options.settings };
+    const given = { keyPool, timers: false, onLog: (record: LogRecord) => void records.push(record) };
+    stack = await startStack({ ...given, ...options, settings });
     identification =
       stack.settings.KEYWARD_AUTH === 'entra'
         ? { authorization: `Bearer ${await operatorToken(stack.identity)}` }
@@ -142,11 +144,9 @@ export function sweepOnce({ stack }: Pick<World, 'stack'>): Promise<void> {
   return running;
 }
 
-async function sweepUntilTaken({ host, azurite }: Stack): Promise<void> {
+async function sweepUntilTaken({ host }: Stack): Promise<void> {
   await host.invokeTimer('sweep');
-  const queue = QueueServiceClient.fromConnectionString(azurite.connectionString).getQueueClient('vault-work');
-  const waiting = async () => ((await queue.exists()) ? (await queue.peekMessages()).peekedMessageItems.length : 0);
-  await until('workers that take the messages of a sweep', waiting, (count) => count === 0);
+  await host.pollQueue('vaultWork');
 }
 
 /** Sweeps until the account is as expected. */

@@ -15,7 +15,7 @@ const vault: RemedyTarget = {
   keyName: 'cmk',
   version,
   principalId,
-  outboundAddresses: ['203.0.113.7', '203.0.113.8'],
+  clientAddress: '203.0.113.7',
   location: 'westeurope',
 };
 const hsm: RemedyTarget = { ...vault, vaultHost: 'acmehsm.managedhsm.azure.net', vaultName: 'acmehsm' };
@@ -72,8 +72,8 @@ describe('a remedy', () => {
     expect(remedyOf('KeyPermissionDenied', userAssigned)).toContain(`az identity show --ids ${userAssignedIdentity} `);
   });
 
-  it('a remedy names the addresses to allow', () => {
-    expect(remedyOf('VaultFirewallDenied', vault)).toContain('--name acme-keys --ip-address 203.0.113.7 203.0.113.8');
+  it('a remedy names the address to allow', () => {
+    expect(remedyOf('VaultFirewallDenied', vault)).toContain('--name acme-keys --ip-address 203.0.113.7');
     expect(remedyOf('NetworkPerimeterDenied', vault)).toContain('203.0.113.7');
   });
 

@@ -146,14 +146,26 @@ describe('the console', () => {
     await page.getByText(/refused after – s of/).waitFor();
   });
 
-  test('an account is deleted only after its name is typed', async () => {
+  test('an account with a secret is deleted after its name is typed, recovered, and destroyed only after its name is typed again', async () => {
     await got(201, world.api('PUT', '/api/accounts/gamma', newAccount('contoso')));
+    await got(201, world.api('PUT', '/api/accounts/gamma/tokenKeys/one', { properties: { keyValue: 'AAAA' } }));
     const { page } = await openConsole(browser, world.stack, '/accounts/gamma');
     await page.getByRole('button', { name: 'Delete the account' }).click();
     const confirm = page.getByRole('button', { name: 'Delete gamma' });
     expect(await confirm.isDisabled()).toBe(true);
     await page.getByLabel('Type gamma to confirm').fill('gamma');
     await confirm.click();
+    await page.getByRole('heading', { name: 'Accounts' }).waitFor();
+
+    await page.goto(`${world.stack.host.url}/console/accounts/gamma`);
+    await page.getByRole('img', { name: /^State of the account: now PendingDeletion/ }).waitFor();
+    await page.getByRole('button', { name: 'Recover the account' }).click();
+    await page.getByRole('img', { name: /^State of the account: now Enabled/ }).waitFor();
+
+    await page.getByRole('button', { name: 'Delete the account' }).click();
+    await page.getByLabel('Destroy its key at once').check();
+    await page.getByLabel('Type gamma to confirm').fill('gamma');
+    await page.getByRole('button', { name: 'Destroy gamma' }).click();
     await page.getByRole('heading', { name: 'Accounts' }).waitFor();
     expect((await world.api('GET', '/api/accounts/gamma')).status).toBe(404);
   });
@@ -256,6 +268,56 @@ describe('a question is answered by one call and one view', () => {
       page.getByRole('row').filter({ hasText: 'AccountCreated' }).waitFor(),
     );
     expect(new Set(calls.map((call) => call.split('?')[0]))).toEqual(new Set(['/api/operator/timeline']));
+  });
+});
+
+describe("the page of a customer's link", () => {
+  const linkFor = async (owner: string) =>
+    (await got(201, world.api('POST', `/api/operator/owners/${owner}/links`, { hours: 1 }))).body;
+
+  test('a customer opens the link without a sign-in and sees its own keys, bounds and versions, by calls for customers only', async () => {
+    const { address } = await linkFor('contoso');
+    const { page, problems, origins } = await browser.open(address, { viewport: { width: 390, height: 844 } });
+    const calls: string[] = [];
+    page.on('request', (request) => calls.push(new URL(request.url()).pathname));
+    await page.reload();
+    await page.getByRole('heading', { name: 'Keys of contoso' }).waitFor();
+    const own = page.getByRole('region', { name: key });
+    expect(await own.textContent()).toMatch(/Accessible.*1 account.*[Ss]afe to disable/);
+    await page.getByText(/blocked within \d+ s/).waitFor();
+    const api = calls.filter((path) => path.startsWith('/api/'));
+    expect(new Set(api)).toEqual(new Set(['/api/customer/keys']));
+    expect([...origins]).toEqual([world.stack.host.url]);
+    expect(problems).toEqual([]);
+    await expectAccessible(page);
+    expect(await widthOf(page)).toBe(390);
+  });
+
+  test('the checks of a key show what is missing and its remedy, and turn to pass after the customer has changed it', async () => {
+    const vault = 'contoso-new';
+    const newKey = await vaultWithKey(world, vault);
+    await world.stack.keyVault('PATCH', `/vaults/${vault}/keys/cmk`, { enabled: false });
+    const { page } = await browser.open((await linkFor('contoso')).address);
+    await page.getByLabel('Key identifier').fill(newKey);
+    await page.getByRole('button', { name: 'Run the checks' }).click();
+    const check = page.getByRole('listitem').filter({ hasText: 'keyEnabled' });
+    await check.getByText('fail', { exact: true }).waitFor();
+    await world.stack.keyVault('PATCH', `/vaults/${vault}/keys/cmk`, { enabled: true });
+    await check.getByText('pass', { exact: true }).waitFor();
+  });
+
+  test('a link of another owner shows nothing of this one, and a revoked or edited link shows nothing at all', async () => {
+    const link = await linkFor('fabrikam');
+    const { page } = await browser.open(link.address);
+    await page.getByRole('heading', { name: 'Keys of fabrikam' }).waitFor();
+    expect(await page.locator('main').textContent()).not.toContain('contoso');
+    await got(200, world.api('DELETE', `/api/operator/owners/fabrikam/links/${link.id}`));
+    const edited = `${link.address.slice(0, -2)}${link.address.endsWith('AA') ? 'BB' : 'AA'}`;
+    for (const address of [link.address, edited]) {
+      const { page: refused } = await browser.open(address);
+      await refused.getByText('AuthenticationFailed').waitFor();
+      expect(await refused.locator('main').textContent()).not.toContain('fabrikam');
+    }
   });
 });
 

@@ -7,6 +7,7 @@ import {
   parseKeyIdentifier,
   versionedIdentifier,
 } from '../../src/core/customerKey/keyIdentifier.ts';
+import { anyText } from '../anyText.ts';
 
 const target = 'properties.encryption.keyVaultProperties.keyIdentifier';
 const hex32 = 'ee059b2bb5bc48398a53b168c6cdcb10';
@@ -118,6 +119,28 @@ describe('a key identifier', () => {
       'a call of Azure Resource Manager',
       'https://management.azure.com/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/contoso/keys/cmk?api-version=2023-07-01',
       /resource id.*https:\/\/contoso\.vault\.azure\.net\/keys\/cmk\./,
+    ],
+    [
+      'the resource id of one version',
+      `/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/contoso/keys/cmk/versions/${hex32}`,
+      new RegExp(`https://contoso\\.vault\\.azure\\.net/keys/cmk/${hex32}\\.`),
+    ],
+    [
+      'the page of one version in the portal',
+      `https://portal.azure.com/#@contoso.com/asset/Microsoft_Azure_KeyVault/Key/https://contoso.vault.azure.net/keys/cmk/${hex32}`,
+      new RegExp(`Send https://contoso\\.vault\\.azure\\.net/keys/cmk/${hex32}\\.`),
+    ],
+    [
+      'the recovery id of a deleted key',
+      'https://contoso.vault.azure.net/deletedkeys/cmk',
+      /deleted key\. Recover the key, then send https:\/\/contoso\.vault\.azure\.net\/keys\/cmk\./,
+    ],
+    ['a vault with the default port and no key', 'https://contoso.vault.azure.net:443', /names no key/],
+    ['a vault name with two hyphens in a row', 'https://con--toso.vault.azure.net/keys/cmk', /single hyphens/],
+    [
+      'two identifiers, of which neither is chosen',
+      'https://contoso.vault.azure.net/keys/a https://contoso.vault.azure.net/keys/b',
+      /^(?!.* Send ).*a space \(U\+0020\) at position 39/,
     ],
     [
       'a key name with an underscore',
@@ -326,7 +349,7 @@ describe('a key identifier', () => {
       ...['evil.com', ':443', '?', '#', '%2e', '..', '\t', '.', '-', 'A', '\u3002', '\u212A', 'https:/', 'https:'],
     );
     const text = fc.oneof(
-      fc.string({ unit: 'binary', maxLength: 310 }),
+      anyText(310),
       fc.webUrl({ withFragments: true, withQueryParameters: true }),
       fc.array(piece, { maxLength: 9 }).map((pieces) => pieces.join('')),
       fc.tuple(piece, piece).map(([a, b]) => `https://contoso${a}.vault.azure.net/keys/cmk${b}`),

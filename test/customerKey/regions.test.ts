@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Refusal } from '../../src/core/base/errors.ts';
 import type { Cloud } from '../../src/core/customerKey/keyVaultHosts.ts';
@@ -24,6 +25,14 @@ describe('a region', () => {
     ['china', 'China North 3'],
   ])('the cloud %s takes the region %s by name, display name and in any case', (cloud, location) => {
     expect(refusalOf(location, cloud)).toBeUndefined();
+  });
+
+  it('every region that Azure Resource Manager lists is accepted', () => {
+    const { public: listed } = JSON.parse(
+      readFileSync(new URL('../fixtures/azureRegions.json', import.meta.url), 'utf8'),
+    );
+    expect(listed.length).toBeGreaterThan(50);
+    expect(listed.filter((region: string) => refusalOf(region, 'public') !== undefined)).toEqual([]);
   });
 
   it.each<[Cloud, string, RegExp]>([

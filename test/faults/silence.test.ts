@@ -46,7 +46,8 @@ test.each([
     const began = Date.now();
     const error = await failure(call());
     expect(error.code).toBe('StorageUnavailable');
-    expect(Date.now() - began).toBeLessThan(3000);
+    // Two seconds at most, with what a busy machine adds. Without a deadline the SDK waits for minutes.
+    expect(Date.now() - began).toBeLessThan(15_000);
     expect(proxy.disarm().hit).toBe(true);
     await call();
   },

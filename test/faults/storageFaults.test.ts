@@ -108,9 +108,11 @@ beforeAll(async () => {
   for (let n = 0; n < atOnce; n += 1) {
     const proxy = await startStorageProxy(azurite);
     undo.push(proxy.stop);
-    const throughProxy = { ...settings, AzureWebJobsStorage: proxy.connectionString };
-    const service = await compose(throughProxy, silent);
-    const announcing = await compose({ ...throughProxy, KEYWARD_ANNOUNCEMENTS_ENDPOINT: topic.endpoint }, silent);
+    const { connectionString, tables } = proxy.direct;
+    const throughProxy = { ...settings, AzureWebJobsStorage: connectionString };
+    const announced = { ...throughProxy, KEYWARD_ANNOUNCEMENTS_ENDPOINT: topic.endpoint };
+    const service = await compose(throughProxy, silent, {}, tables);
+    const announcing = await compose(announced, silent, {}, tables);
     const vault = `bench-${n}-kv`;
     // From here on, tables exist and rings are loaded.
     await createAccount({ service, vault }, `bench-${n}`);

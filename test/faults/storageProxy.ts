@@ -5,6 +5,9 @@
  */
 import { createServer, type IncomingMessage, request as requestTo, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { HttpClient } from '@azure/core-rest-pipeline';
+import { createTableEmulator, tableEndpoint } from '../../packages/table-emulator/src/tableEmulator.ts';
+import { tableHttp } from '../../src/azure/storageClients.ts';
 import { ACCOUNT_KEY, ACCOUNT_NAME, type Azurite } from '../../src/local/azurite.ts';
 
 /** Azure Storage answers these to writes only (Table service and Queue service error codes). */
@@ -27,11 +30,32 @@ const oneOf =
   <T>(all: readonly T[]): readonly T[] =>
     all.slice(turn % all.length, (turn % all.length) + 1);
 
+/** Far above every response of this machine. */
+const deadlineSeconds = 30;
+
 /** The SDK retries after these faults: only a lasting fault reaches the app. */
 const lasting: ReadonlySet<Fault> = new Set(['429', '500', 'broken connection', 'answer lost']);
 
+const isOfOverview = (userAgent: string | undefined): boolean => userAgent?.startsWith('keywardoverview') ?? false;
+
+/** On a table request for which `tables` has chosen the fault. */
+const faultHeader = 'x-injected-fault';
+
+interface Seen {
+  readonly method: string;
+  readonly url: string;
+  readonly userAgent: string | undefined;
+  readonly body: string;
+}
+
 export interface StorageProxy {
   readonly connectionString: string;
+  /**
+   * The same, with a transport for the table clients that costs less: only a request with a fault takes the way through
+   * the proxy, and the others go straight to Azurite. Both ways count. The overview, which gets no faults and which no
+   * case reads, is in memory.
+   */
+  readonly direct: { readonly connectionString: string; readonly tables: HttpClient };
   /** From 1. Without a fault, only counts. */
   arm(at: number, fault?: Fault): void;
   /** Ends the fault. Returns the methods of the requests since `arm`, and whether one failed. */
@@ -45,12 +69,12 @@ export async function startStorageProxy({ tableUrl, queueUrl }: Azurite): Promis
   let hit = false;
 
   /** The fault of this request. */
-  function faultFor({ method = 'GET', url, headers }: IncomingMessage, body: Buffer): Fault | undefined {
+  function faultFor({ method, url, userAgent, body }: Seen): Fault | undefined {
     // The overview is written in the background, at any time: its requests neither count nor fail.
-    if (headers['user-agent']?.startsWith('keywardoverview')) return undefined;
+    if (isOfOverview(userAgent)) return undefined;
     methods.push(method);
     if (armed?.fault === undefined) return undefined;
-    const what = `${method} ${url} ${body.toString('latin1').replace(/(batch|changeset)_[\w-]+/g, '')}`;
+    const what = `${method} ${url} ${body.replace(/(batch|changeset)_[\w-]+/g, '')}`;
     const isRepetition = armed.spoilt === what && lasting.has(armed.fault);
     if (methods.length !== armed.at && !isRepetition) return undefined;
     armed.spoilt = what;
@@ -63,7 +87,8 @@ export async function startStorageProxy({ tableUrl, queueUrl }: Azurite): Promis
   const servers = await Promise.all(
     [tableUrl, queueUrl].map((target) =>
       listen((request, body, response) => {
-        const fault = faultFor(request, body);
+        const chosen = request.headers[faultHeader] as Fault | undefined;
+        const fault = chosen ?? faultFor(seenIn(request, body));
         if (fault === 'silence') return;
         if (fault === 'broken connection') return response.destroy();
         if (fault === undefined || fault.startsWith('answer'))
@@ -75,8 +100,31 @@ export async function startStorageProxy({ tableUrl, queueUrl }: Azurite): Promis
   const [table = '', queue = ''] = servers.map(
     (server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}/${ACCOUNT_NAME}`,
   );
+  const connectionStringTo = (tables: string) =>
+    `DefaultEndpointsProtocol=http;AccountName=${ACCOUNT_NAME};AccountKey=${ACCOUNT_KEY};QueueEndpoint=${queue};TableEndpoint=${tables}`;
+  const http = tableHttp(deadlineSeconds);
+  const overview = createTableEmulator();
+  const tables: HttpClient = {
+    async sendRequest(request) {
+      const { method, url, headers, body } = request;
+      const userAgent = headers.get('user-agent');
+      const isOverviews = isOfOverview(userAgent);
+      const fault = faultFor({ method, url, userAgent, body: String(body ?? '') });
+      if (fault === undefined && !isOverviews) return http.sendRequest(request);
+      request.url = url.replace(tableUrl, isOverviews ? tableEndpoint : table);
+      if (fault !== undefined) headers.set(faultHeader, fault);
+      try {
+        return await (isOverviews ? overview.httpClient : http).sendRequest(request);
+      } finally {
+        // The SDK repeats a failed request with the same object.
+        request.url = url;
+        headers.delete(faultHeader);
+      }
+    },
+  };
   return {
-    connectionString: `DefaultEndpointsProtocol=http;AccountName=${ACCOUNT_NAME};AccountKey=${ACCOUNT_KEY};QueueEndpoint=${queue};TableEndpoint=${table}`,
+    connectionString: connectionStringTo(table),
+    direct: { connectionString: connectionStringTo(tableUrl), tables },
     arm(at, fault) {
       armed = { at, fault };
       methods = [];
@@ -94,6 +142,13 @@ export async function startStorageProxy({ tableUrl, queueUrl }: Azurite): Promis
     },
   };
 }
+
+const seenIn = ({ method = 'GET', url = '', headers }: IncomingMessage, body: Buffer): Seen => ({
+  method,
+  url,
+  userAgent: headers['user-agent'],
+  body: body.toString('latin1'),
+});
 
 async function listen(
   handle: (request: IncomingMessage, body: Buffer, response: ServerResponse) => void,

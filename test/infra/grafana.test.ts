@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parser } from '@prometheus-io/lezer-promql';
 import { describe, expect, it } from 'vitest';
+import { instrumentOf } from '../../src/azure/otlpMetrics.ts';
 import { metricLabels } from './metricLabels.ts';
 
 interface Panel {
@@ -14,15 +15,13 @@ const path = fileURLToPath(new URL('../../infra/grafana/keyward.json', import.me
 const { panels }: { readonly panels: readonly Panel[] } = JSON.parse(readFileSync(path, 'utf8'));
 const targets = panels.flatMap(({ title, targets = [] }) => targets.map((target) => ({ title, ...target })));
 
-const gauges = ['.leases', '.oldest.ms', '.drill.refused.ms', '.drill.restored.ms'];
-
 /**
  * The name that Prometheus gives to a metric of OTLP: other characters than letters and digits become `_`, the unit
  * and, for a counter, `total` follow (OpenTelemetry specification, "Prometheus and OpenMetrics Compatibility").
  */
 function prometheusName(metric: string): string {
   const name = metric.replaceAll('.', '_');
-  const isGauge = gauges.some((end) => metric.endsWith(end));
+  const isGauge = new Map<string, string>(Object.entries(instrumentOf)).get(metric) === 'gauge';
   if (metric.endsWith('.ms')) return `${name}_milliseconds${isGauge ? '' : '_bucket'}`;
   return isGauge ? name : `${name}_total`;
 }

@@ -112,14 +112,21 @@ export interface Rule {
   readonly threshold: number;
 }
 
-/** Whether the rule fires at the moment, over its window before it. */
-export function firesAt(rule: Rule, now: number, tables: Readonly<Record<string, readonly Row[]>>): boolean {
+type Tables = Readonly<Record<string, readonly Row[]>>;
+
+/** The rows that the rule's query finds in its window before the moment. */
+export function evaluatedIn(rule: Rule, now: number, tables: Tables): readonly Row[] {
   const inWindow = Object.fromEntries(
     Object.entries(tables).map(([name, rows]) => [
       name,
       rows.filter(({ TimeGenerated: at }) => Number(at) > now - rule.windowMs && Number(at) <= now),
     ]),
   );
-  const found = evaluate(rule.query, inWindow).length;
+  return evaluate(rule.query, inWindow);
+}
+
+/** Whether the rule fires at the moment, over its window before it. */
+export function firesAt(rule: Rule, now: number, tables: Tables): boolean {
+  const found = evaluatedIn(rule, now, tables).length;
   return rule.operator === 'LessThan' ? found < rule.threshold : found > rule.threshold;
 }

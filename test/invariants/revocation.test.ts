@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { stateOf, verdictOn } from '../../src/core/accounts/account.ts';
-import { refuseWhileInaccessible } from '../../src/core/accounts/gate.ts';
+import { refuseUnlessEnabled } from '../../src/core/accounts/gate.ts';
 import { accountEntries } from '../../src/local/entries.ts';
 import { failure, useLab } from '../lab.ts';
 
@@ -53,7 +53,7 @@ describe('INV-3: in the Customer Key Inaccessible state', () => {
     await lab.keyVault('DELETE', '/vaults/gate-kv/keys/cmk');
     await lab.advance(180 * seconds);
     const view = await lab.view('gated');
-    const error = await failure(Promise.resolve().then(() => refuseWhileInaccessible(view)));
+    const error = await failure(Promise.resolve().then(() => refuseUnlessEnabled(view)));
     expect(error.code).toBe('CustomerKeyInaccessible');
     expect(error.message).toContain('az keyvault key recover --vault-name gate-kv --name cmk');
   });

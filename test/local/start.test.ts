@@ -102,7 +102,8 @@ it('npm start stores an account and its key over a restart, and every printed li
   const requestedAt = Date.now();
   first.child.kill('SIGINT');
   expect(await first.ended).toMatchObject({ code: 0, err: '' });
-  expect(Date.now() - requestedAt).toBeLessThan(6_000);
+  // Three seconds for work in flight, with what a busy machine adds.
+  expect(Date.now() - requestedAt).toBeLessThan(20_000);
 
   const second = start('main', '--auth', 'functionKeys');
   const again = await second.ready();

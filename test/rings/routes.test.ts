@@ -33,13 +33,13 @@ test('the rings call shows which keys wrap the rings, and an event of the operat
   expect((await got(200, api('GET', '/api/accounts/ringed'))).headers.get('etag')).toBe(headers.get('etag'));
 });
 
-test('a new KEK is made on request, one at a time, and the rings call shows it from the start', async () => {
+test('a new KEK of a ring, named in any case, is made on request, one at a time, and the rings call shows it from the start', async () => {
   const { api } = world;
   const { body } = await got(202, api('POST', `${path}/at-rest/rotate`));
   expect(rotateRingContract.answers[202]?.safeParse(body).error).toBeUndefined();
   expect(body).toMatchObject({ ring: 'at-rest', sealing: 1, rotation: { phase: 'arriving', to: 2 } });
   expect(body.generations).toHaveLength(2);
-  await refused(409, 'Conflict', api('POST', `${path}/at-rest/rotate`));
+  await refused(409, 'Conflict', api('POST', `${path}/At-Rest/rotate`));
   // No work is due yet, so a sweep changes nothing.
   await world.stack.host.invokeTimer('sweep');
   const seen = await got(200, api('GET', path));

@@ -52,9 +52,9 @@ export async function rewrapsOf(name: string, lab: Lab): Promise<{ before?: stri
 
 const ports = ['accounts', 'bindings', 'vaults', 'keyVault', 'queue'] as const;
 
-/** A process that dies at its n-th effect, before or after it. From then on every call of it fails. */
-export async function dyingAt(effect: number, when: 'before' | 'after', lab: Lab) {
-  const { mortalPort, hasDied } = dying(effect, when);
+/** A process that dies before its n-th effect, which leaves what a process leaves that dies after the effect before it. */
+export async function dyingAt(effect: number, lab: Lab) {
+  const { mortalPort, hasDied } = dying(effect, 'before');
   const mortals = Object.fromEntries(ports.map((name) => [name, mortalPort(lab.service[name])])) as Partial<Service>;
   const service = await lab.another({ ...mortals, rings: lab.service.rings });
   return { service, hasDied };

@@ -126,7 +126,7 @@ test('a denial that a lease or a change meets requests a look, which blocks the 
 });
 
 test.each(['a read', 'an operator'] as const)(
-  'INV-13: a read of an account names its damaged watch, and a look that %s requests restores it without a sweep',
+  'INV-13, INV-2: a read of an account names its damaged watch, and a look that %s requests restores it without a sweep',
   async (asker) => {
     const { lab } = world;
     const name = `damaged-${asker.slice(-4)}`.replace(' ', '');
@@ -141,6 +141,23 @@ test.each(['a read', 'an operator'] as const)(
       await withoutTimer(1 * second);
     }
     expect(verdictOn(await lab.view(name))?.status).toBe('Accessible');
+  },
+);
+
+test.each(['account', 'key'] as const)(
+  'INV-2: a look that the operator requests by %s restores a deleted watch, and a revoked key then blocks the account',
+  async (by) => {
+    const { lab } = world;
+    const name = `deleted-by-${by}`;
+    const key = await lab.vaultWithKey(name);
+    const { record } = await lab.account(name, name, key);
+    const bindingId = record.encryption.type === 'CustomerKey' ? record.encryption.binding.id : '';
+    await lab.table('bindings').deleteEntity(bindingId, 'watch');
+    await lab.keyVault('PATCH', `/vaults/${name}/keys/cmk`, { enabled: false });
+    const [watch] = await lookNow(by === 'account' ? { account: name } : { keyIdentifier: key }, lab.service);
+    expect(Object.values(watch?.versions ?? {}).map(({ status }) => status)).toEqual(['Suspect']);
+    await withoutTimer(26 * second);
+    expect(stateOf(await lab.view(name))).toBe('CustomerKeyInaccessible');
   },
 );
 

@@ -12,6 +12,7 @@ const colors: Readonly<Record<string, 'success' | 'warning' | 'danger'>> = {
   whole: 'success',
   met: 'success',
   Suspect: 'warning',
+  PendingDeletion: 'warning',
   Unreachable: 'warning',
   Unknown: 'warning',
   untilLeaseEnd: 'warning',

@@ -36,6 +36,14 @@ export default function AccountView() {
         <dd>
           <Status of={properties.state} />
         </dd>
+        {properties.scheduledPurgeAt === undefined ? null : (
+          <>
+            <dt>Key is destroyed at</dt>
+            <dd>
+              <Time at={properties.scheduledPurgeAt} />
+            </dd>
+          </>
+        )}
         <dt>Owner</dt>
         <dd>
           <OwnerLink of={properties.owner} />

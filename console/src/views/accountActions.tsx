@@ -1,5 +1,5 @@
-/** What an operator does to an account. A deletion needs the account's name, because it destroys the account key. */
-import { Button, Field, Input } from '@fluentui/react-components';
+/** What an operator does to an account. A deletion needs the account's name to be typed. */
+import { Button, Checkbox, Field, Input } from '@fluentui/react-components';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { type Account, bodyOf, type Schemas } from '../api.ts';
@@ -29,11 +29,18 @@ export function AccountActions({ account }: { account: Account }) {
     label: 'Rotate the account key',
     run: () => bodyOf(api.POST('/api/operator/accounts/{accountName}/rotateAccountKey', params)),
   };
+  const recover = {
+    label: 'Recover the account',
+    run: () => bodyOf(api.POST('/api/accounts/{accountName}/recover', params)),
+  };
+  const { state, encryption } = account.properties;
+  const isPending = state === 'PendingDeletion';
+  const offered = encryption.type === 'CustomerKey' ? [...ofCustomerKey, rotate] : [rotate];
   return (
     <>
-      <Actions of={account.properties.encryption.type === 'CustomerKey' ? [...ofCustomerKey, rotate] : [rotate]}>
+      <Actions of={isPending ? [recover] : offered}>
         <Button size="small" onClick={() => setDeleting(true)}>
-          Delete the account
+          {isPending ? 'Destroy its key now' : 'Delete the account'}
         </Button>
       </Actions>
       {isDeleting ? <DeleteDialog account={account} onClose={() => setDeleting(false)} /> : null}
@@ -48,25 +55,38 @@ function identityOf({ properties: { encryption } }: Account): Schemas['IdentityR
   return { identity };
 }
 
-function DeleteDialog({ account: { name, etag }, onClose }: { account: Account; onClose: () => void }) {
+/** While its deletion is pending, an account can only be destroyed at once. */
+function DeleteDialog({ account: { name, etag, properties }, onClose }: { account: Account; onClose: () => void }) {
   const { api } = useConsole();
   const queries = useQueryClient();
+  const isPending = properties.state === 'PendingDeletion';
   const [typed, setTyped] = useState('');
+  const [isNow, setNow] = useState(isPending);
   const remove = useMutation({
-    mutationFn: () =>
-      bodyOf(
-        api.DELETE('/api/accounts/{accountName}', {
-          params: { path: { accountName: name }, header: { 'If-Match': etag } },
-        }),
-      ),
+    mutationFn: () => {
+      const query = isNow ? { now: 'true' as const } : {};
+      const params = { path: { accountName: name }, header: { 'If-Match': etag }, query };
+      return bodyOf(api.DELETE('/api/accounts/{accountName}', { params }));
+    },
     onSuccess: () => {
       navigate('/accounts');
       return queries.invalidateQueries();
     },
   });
   return (
-    <Modal title={`Delete ${name}?`} onClose={onClose}>
-      <p>This destroys the account key of {name}, and with it everything that the key protects.</p>
+    <Modal title={`${isNow ? 'Destroy' : 'Delete'} ${name}?`} onClose={onClose}>
+      <p>
+        {isNow
+          ? `This destroys the account key of ${name} at once, and with it all that the key protects.`
+          : `${name} refuses every call at once. If it protects secrets or data keys, it can be recovered until its purge.`}
+      </p>
+      {isPending ? null : (
+        <Checkbox
+          label="Destroy its key at once. Recovery is then impossible."
+          checked={isNow}
+          onChange={(_, { checked }) => setNow(checked === true)}
+        />
+      )}
       <Field label={`Type ${name} to confirm`}>
         <Input value={typed} onChange={(_, { value }) => setTyped(value)} />
       </Field>
@@ -74,7 +94,7 @@ function DeleteDialog({ account: { name, etag }, onClose }: { account: Account; 
       <div className="actions">
         <Button onClick={onClose}>Cancel</Button>
         <Button appearance="primary" disabled={typed !== name || remove.isPending} onClick={() => remove.mutate()}>
-          Delete {name}
+          {isNow ? 'Destroy' : 'Delete'} {name}
         </Button>
       </div>
     </Modal>

@@ -24,7 +24,7 @@ const columns: readonly Column<Listed>[] = [
     width: '1fr',
     cell: ({ status }) => (status === undefined ? <span className="muted">system key</span> : <Status of={status} />),
   },
-  { name: 'Data plane', width: '1.4fr', cell: ({ served }) => <Status of={served} /> },
+  { name: 'Data plane', width: '1.4fr', cell: ({ served }) => (served === undefined ? '–' : <Status of={served} />) },
   { name: 'Cause', width: '1.4fr', cell: ({ cause }) => cause ?? '–' },
   { name: 'Since', width: '1fr', cell: ({ since }) => <Ago at={since} /> },
 ];
@@ -44,7 +44,7 @@ export default function Accounts() {
   return (
     <>
       <div className="filters">
-        <ChoiceFilter name="state" label="State" choices={['Enabled', 'CustomerKeyInaccessible']} />
+        <ChoiceFilter name="state" label="State" choices={['Enabled', 'CustomerKeyInaccessible', 'PendingDeletion']} />
         <ChoiceFilter name="status" label="Key status" choices={statuses} />
         <ChoiceFilter name="served" label="Data plane" choices={['yes', 'untilLeaseEnd', 'no']} />
         <TextFilter name="owner" label="Owner" />

@@ -4,9 +4,8 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { bodyOf } from '../api.ts';
 import { useConsole } from '../context.ts';
-import { Remedy } from '../parts/copyable.tsx';
+import { Checks } from '../parts/checks.tsx';
 import { Failure, Loading } from '../parts/states.tsx';
-import { Status } from '../parts/status.tsx';
 
 export function DryRun({ account }: { account: string }) {
   const { api } = useConsole();
@@ -29,16 +28,7 @@ export function DryRun({ account }: { account: string }) {
       <Button onClick={() => setOn(!isOn)}>{isOn ? 'Stop the checks' : 'Run the checks'}</Button>
       {error === null ? null : <Failure error={error} retry={refetch} />}
       {isOn && data === undefined && isFetching ? <Loading what="the checks" /> : null}
-      {!isOn || data === undefined ? null : (
-        <ul className="plain checks" aria-live="polite">
-          {data.checks.map(({ name, result, message, remedy }) => (
-            <li key={name}>
-              <Status of={result} /> <strong>{name}</strong> {message}
-              {result === 'pass' ? null : <Remedy text={remedy} />}
-            </li>
-          ))}
-        </ul>
-      )}
+      {!isOn || data === undefined ? null : <Checks of={data.checks} />}
     </>
   );
 }

@@ -98,7 +98,8 @@ function Down({ of }: { of: Key }) {
   );
 }
 
-function Service({ of: { status, parts, sweep, keys, announcements, poisonedMessages, settings } }: { of: Readiness }) {
+function Service({ of: shown }: { of: Readiness }) {
+  const { status, parts, sweep, keys, announcements, poisonedMessages, dailyPass, settings } = shown;
   return (
     <dl className="facts">
       <dt>Readiness</dt>
@@ -120,6 +121,13 @@ function Service({ of: { status, parts, sweep, keys, announcements, poisonedMess
       </dd>
       <dt>Poisoned messages</dt>
       <dd>{poisonedMessages ?? '–'}</dd>
+      <dt>Daily pass</dt>
+      <dd>
+        {dailyPass === undefined
+          ? '–'
+          : `${dailyPass.messages - dailyPass.left} of ${dailyPass.messages} messages done`}
+        {dailyPass?.expectedEndAt === undefined ? '' : `, expected end ${dailyPass.expectedEndAt}`}
+      </dd>
       <dt>Announcements that wait</dt>
       <dd>
         {announcements?.waiting ?? '–'}

@@ -3,13 +3,10 @@ import { bodyOf, type Schemas } from '../api.ts';
 import { useConsole } from '../context.ts';
 import { useList } from '../list.ts';
 import { Link, useAddress } from '../navigation.tsx';
-import { Copyable, Remedy } from '../parts/copyable.tsx';
-import { countOf } from '../parts/count.ts';
 import { Counts } from '../parts/counts.tsx';
+import { KeySummary } from '../parts/keySummary.tsx';
 import { accountsPath, KeyLink } from '../parts/links.tsx';
 import { Empty, Failure, Loading } from '../parts/states.tsx';
-import { Status } from '../parts/status.tsx';
-import { Ago } from '../parts/time.tsx';
 import type { Key } from './keys.tsx';
 
 export default function Owner() {
@@ -45,33 +42,13 @@ export default function Owner() {
         </Empty>
       ) : null}
       {rows.map((key) => (
-        <KeyOfOwner key={key.bindingId} of={key} />
+        <KeySummary
+          key={key.bindingId}
+          of={key}
+          name={<KeyLink of={key.key} />}
+          accounts={(text) => <Link to={accountsPath(key.key)}>{text}</Link>}
+        />
       ))}
     </>
-  );
-}
-
-function KeyOfOwner({ of: { key, status, accounts, since, cause, meaning, remedy, versions } }: { of: Key }) {
-  return (
-    <section aria-label={key}>
-      <h2>
-        <Status of={status} /> <KeyLink of={key} />
-      </h2>
-      <p>
-        <Link to={accountsPath(key)}>{countOf(accounts, 'account')}</Link>, {status} since <Ago at={since} />.{' '}
-        {cause === undefined ? '' : `${cause}: ${meaning ?? ''}`}
-      </p>
-      <Remedy text={remedy} />
-      <ul className="plain versions">
-        {versions.map(({ version, isLatest, inUse, safeToDisable }) => (
-          <li key={version}>
-            <Copyable text={`${key}/${version}`} label="Copy the version" />
-            {isLatest === true ? 'The latest version. ' : ''}
-            {inUse ? 'In use. ' : 'Not in use. '}
-            {safeToDisable ? <strong>Safe to disable.</strong> : 'Not safe to disable.'}
-          </li>
-        ))}
-      </ul>
-    </section>
   );
 }

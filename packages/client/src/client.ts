@@ -189,6 +189,7 @@ export class KeywardClient {
 
 const emptyingTypes: ReadonlySet<string> = new Set([
   'Keyward.CustomerKeyInaccessible',
+  'Keyward.AccountDeletionScheduled',
   'Keyward.AccountDeleted',
   'Keyward.AccountKeyChanged',
   'Keyward.AccountKeyRotated',

@@ -57,6 +57,8 @@ export interface Host {
   groups: string[];
   /** Runs a timer function now; rejects with the function's error. */
   invokeTimer(name: string): Promise<void>;
+  /** Polls the queue of a function now, and resolves when each message that was there is in work. */
+  pollQueue(name: string): Promise<void>;
   /** Delivers event bodies to the functions on an event hub; rejects with the first failure. */
   feedEventHub(eventHubName: string, bodies: readonly unknown[]): Promise<void>;
   /**
@@ -174,6 +176,12 @@ export async function startHost(options: HostOptions): Promise<Host> {
         const outcome = await timers.run(name);
         if (outcome === undefined) throw new Error(`There is no timer function '${name}'.`);
         if (outcome.kind === 'Failed') throw outcome.error;
+      },
+      async pollQueue(name) {
+        if (stopped !== undefined) throw new Error('The host has stopped.');
+        const polled = queues.poll(name);
+        if (polled === undefined) throw new Error(`There is no queue function '${name}'.`);
+        await polled;
       },
       async feedEventHub(eventHubName, bodies) {
         if (stopped !== undefined) throw new Error('The host has stopped.');

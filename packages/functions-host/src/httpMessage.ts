@@ -47,12 +47,14 @@ export function headersOf(request: IncomingMessage): Record<string, string> | un
   }
 }
 
+/** The scheme that the caller used, which a front end with TLS states in a header, as Azure's does. */
+export const schemeOf = ({ headers }: IncomingMessage): 'http' | 'https' =>
+  headers['x-forwarded-proto'] === 'https' ? 'https' : 'http';
+
 /** The parsed target; undefined when it or the Host header is invalid. */
 export function requestUrl(request: IncomingMessage): URL | undefined {
-  const target = request.url ?? '/';
-  return (
-    URL.parse(`http://${request.headers.host ?? 'localhost'}${target.startsWith('/') ? target : '/'}`) ?? undefined
-  );
+  const path = request.url?.startsWith('/') ? request.url : '/';
+  return URL.parse(`${schemeOf(request)}://${request.headers.host ?? 'localhost'}${path}`) ?? undefined;
 }
 
 export function answer(response: ServerResponse, status: number, json?: unknown): void {

@@ -6,6 +6,7 @@
  */
 import { Agent, type IncomingMessage, type ServerResponse, request as sendRequest } from 'node:http';
 import { pipeline, Transform } from 'node:stream';
+import { schemeOf } from './httpMessage.ts';
 import type { Invocation } from './invoke.ts';
 import type { TypedData } from './rpc.ts';
 
@@ -46,7 +47,7 @@ export function forward(
         ...headers,
         host,
         'x-forwarded-host': host,
-        'x-forwarded-proto': 'http',
+        'x-forwarded-proto': schemeOf(request),
         'x-ms-invocation-id': invocationId,
       },
     });

@@ -62,6 +62,8 @@ function renewInvisibility(
 }
 
 export interface QueueListener {
+  /** Polls now. Resolves when a poll finds no message, so that each that was there is in work. */
+  poll(): Promise<void>;
   /** Takes no more messages. */
   stop(): void;
   /** Resolves when the current messages are done. */
@@ -85,6 +87,8 @@ export function startListener(
   const abortSignal = abandoned.signal;
   let stopping = false;
   let wake: () => void = () => undefined;
+  /** Callers of `poll` that no poll has served yet. */
+  const waiting: (() => void)[] = [];
   const working = new Set<Promise<void>>();
 
   const pause = (ms: number) =>
@@ -160,10 +164,12 @@ export function startListener(
     let created = false;
     while (!stopping) {
       let messages: DequeuedMessageItem[] = [];
+      const callers = waiting.length;
       try {
         if (!created) await queue.createIfNotExists({ abortSignal });
         created = true;
         messages = await receive();
+        if (messages.length === 0) for (const resolve of waiting.splice(0, callers)) resolve();
       } catch (error) {
         created = false;
         if (!stopping) warn(`polling ${queueName} failed: ${messageOf(error)}`);
@@ -175,13 +181,23 @@ export function startListener(
         void task.finally(() => working.delete(task));
       }
       empty = messages.length > 0 ? 0 : empty + 1;
-      if (empty > 0 && !stopping) await pause(pollPause(empty, options.maxPollingIntervalMs, Math.random()));
+      // After a failed poll `created` is false.
+      const isUrgent = created && waiting.length > 0;
+      if (empty > 0 && !stopping && !isUrgent)
+        await pause(pollPause(empty, options.maxPollingIntervalMs, Math.random()));
       while (working.size > options.newBatchThreshold && !stopping) await Promise.race(working);
     }
+    for (const resolve of waiting.splice(0)) resolve();
     await Promise.all(working);
   }
 
   return {
+    poll: () =>
+      new Promise((resolve) => {
+        if (stopping) return resolve();
+        waiting.push(resolve);
+        wake();
+      }),
     stop() {
       stopping = true;
       wake();

@@ -8,6 +8,8 @@ import { lookUp, type Settings } from './settings.ts';
 
 export interface Queues {
   start(): void;
+  /** Polls the queue of a function now (`QueueListener.poll`); undefined when no queue function has the name. */
+  poll(functionName: string): Promise<void> | undefined;
   /** Ends the listeners after their current messages. */
   stop(): void;
   /** Resolves when every listener has ended. */
@@ -40,19 +42,21 @@ export function createQueues(
 ): Queues {
   const targets = functions.filter((one) => isA(one, 'queueTrigger'));
   const services = indexing.each(targets, (target) => ({ target, service: serviceOf(target, settings) }));
-  let listeners: QueueListener[] = [];
+  const byName = new Map<string, QueueListener>();
   return {
     start() {
-      listeners = services.map(({ target, service }) => startListener(target, service, options, invoker, log));
+      for (const { target, service } of services)
+        byName.set(target.info.name, startListener(target, service, options, invoker, log));
     },
+    poll: (functionName) => byName.get(functionName)?.poll(),
     stop() {
-      for (const one of listeners) one.stop();
+      for (const one of byName.values()) one.stop();
     },
     async ended() {
-      await Promise.all(listeners.map((one) => one.ended));
+      await Promise.all([...byName.values()].map((one) => one.ended));
     },
     abandon() {
-      for (const one of listeners) one.abandon();
+      for (const one of byName.values()) one.abandon();
     },
   };
 }

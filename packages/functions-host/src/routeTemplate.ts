@@ -15,9 +15,14 @@ interface Parameter {
 
 type Part = { literal: string } | Parameter;
 
+interface Segment {
+  parts: Part[];
+  /** Matches a segment of a path that is not a parameter alone; a group for each parameter. */
+  pattern: RegExp;
+}
+
 export interface Template {
-  /** One list of parts per segment of the path. */
-  segments: Part[][];
+  segments: Segment[];
 }
 
 const isParameter = (part: Part | undefined): part is Parameter => part !== undefined && 'name' in part;
@@ -99,7 +104,7 @@ export function parseTemplate(template: string): Template {
       throw new Error('a catch-all parameter must be the last segment, alone in it');
     }
   }
-  return { segments };
+  return { segments: segments.map((parts) => ({ parts, pattern: patternOf(parts) })) };
 }
 
 /** Percent-decoded as Kestrel does it: everything except an encoded slash; nonsense stays as it is. */
@@ -116,45 +121,51 @@ export function decodeSegment(segment: string): string {
 
 const escapeRegExp = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
-function matchMixed(parts: Part[], segment: string, params: Record<string, string>): boolean {
-  const names: string[] = [];
-  const source = parts.map((part) => {
-    if (!isParameter(part)) return escapeRegExp(part.literal);
-    names.push(part.name);
-    return '(.+)';
-  });
-  const found = new RegExp(`^${source.join('')}$`, 'is').exec(segment);
+function patternOf(parts: Part[]): RegExp {
+  const source = parts.map((part) => (isParameter(part) ? '(.+)' : escapeRegExp(part.literal)));
+  return new RegExp(`^${source.join('')}$`, 'is');
+}
+
+function matchMixed({ parts, pattern }: Segment, segment: string, params: Record<string, string>): boolean {
+  const found = pattern.exec(segment);
   if (found === null) return false;
-  for (const [index, name] of names.entries()) params[name] = found[index + 1] ?? '';
+  for (const [index, { name }] of parts.filter(isParameter).entries()) params[name] = found[index + 1] ?? '';
   return true;
 }
 
-/** The parameters when the path fits, else undefined. `path` begins with '/', as it came on the wire. */
-export function matchTemplate(template: Template, path: string): Record<string, string> | undefined {
+/** The decoded segments of a path, which begins with '/', as it came on the wire. */
+export function segmentsOf(path: string): string[] {
   const wire = path.replace(/^\//, '').replace(/\/$/, '');
-  const segments = wire === '' ? [] : wire.split('/').map(decodeSegment);
+  return wire === '' ? [] : wire.split('/').map(decodeSegment);
+}
+
+/** The parameters when the path's segments fit, else undefined. */
+export function matchTemplate(template: Template, segments: readonly string[]): Record<string, string> | undefined {
   const params: Record<string, string> = {};
-  for (const [index, parts] of template.segments.entries()) {
-    const [first] = parts;
+  let matched = segments.length;
+  for (const [index, one] of template.segments.entries()) {
+    const [first] = one.parts;
     const segment = segments[index];
     if (isParameter(first) && first.catchAll) {
       const rest = segments.slice(index).join('/');
       if (rest !== '') params[first.name] = rest;
       else if (first.fallback !== undefined) params[first.name] = first.fallback;
-      segments.length = template.segments.length;
-    } else if (parts.length === 1 && isParameter(first)) {
+      matched = template.segments.length;
+    } else if (one.parts.length === 1 && isParameter(first)) {
       const value = segment === undefined || segment === '' ? first.fallback : segment;
       if (value !== undefined) params[first.name] = value;
       else if (!first.optional) return undefined;
-    } else if (segment === undefined || !matchMixed(parts, segment, params)) {
+    } else if (segment === undefined || !matchMixed(one, segment, params)) {
       return undefined;
     }
   }
-  if (segments.length > template.segments.length) return undefined;
-  const fits = template.segments.flat().every((part) => {
-    if (!isParameter(part)) return true;
-    const value = params[part.name];
-    return value === undefined || part.constraints.every((check) => check(value));
-  });
+  if (matched > template.segments.length) return undefined;
+  const fits = template.segments.every(({ parts }) =>
+    parts.every((part) => {
+      if (!isParameter(part)) return true;
+      const value = params[part.name];
+      return value === undefined || part.constraints.every((check) => check(value));
+    }),
+  );
   return fits ? params : undefined;
 }

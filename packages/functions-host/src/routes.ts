@@ -3,7 +3,7 @@
  * names, the first function whose template, constraints and method match. A literal has no rank above a parameter, and a
  * wrong method is 404, not 405.
  */
-import { matchTemplate, type Template } from './routeTemplate.ts';
+import { matchTemplate, segmentsOf, type Template } from './routeTemplate.ts';
 
 export interface Route {
   functionName: string;
@@ -27,9 +27,10 @@ export function findRoute<T extends Route>(
   method: string,
   path: string,
 ): { route: T; params: Record<string, string> } | undefined {
+  const segments = segmentsOf(path);
   for (const route of ordered) {
     if (route.methods !== undefined && !route.methods.includes(method.toUpperCase())) continue;
-    const params = matchTemplate(route.template, path);
+    const params = matchTemplate(route.template, segments);
     if (params !== undefined) return { route, params };
   }
   return undefined;

@@ -206,6 +206,20 @@ describe.concurrent('a queue function', () => {
     expect(probe.seen).toHaveLength(1);
   });
 
+  test('pollQueue takes every message of the queue now, and rejects the name of another function', async ({
+    onTestFinished: finished,
+  }) => {
+    const { host, probe, queue } = await startWorker(finished, '(message) => { probe.seen.push(message); }', {
+      queues: { maxPollingInterval: '00:01:00' },
+    });
+    const messages = Array.from({ length: 20 }, (_, n) => `${n}`);
+    for (const message of messages) await queue.sendMessage(base64(`number ${message}`));
+    await host.pollQueue('work');
+    expect(await texts(queue)).toEqual([]);
+    await eventually(() => probe.seen).toHaveLength(messages.length);
+    await expect(host.pollQueue('none')).rejects.toThrow("There is no queue function 'none'.");
+  });
+
   test('a stopping host finishes the current message and receives no other', async ({ onTestFinished: finished }) => {
     const { opened, open } = gate();
     const { host, probe, queue } = await startWorker(

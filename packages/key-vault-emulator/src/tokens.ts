@@ -10,7 +10,12 @@ import { expiredToken, missingToken, unreadableToken, wrongAudience, wrongIssuer
 
 export type TokenVerifier = (vault: Vault, authorization: string | undefined) => Promise<Caller>;
 
+/** The same token comes with thousands of calls, and its verification is a twentieth of a call's cost. */
+const mostVerified = 1_000;
+
 export function createTokenVerifier(identityUrl: string): TokenVerifier {
+  /** Expiry of each token whose signature is verified. Its issuer, which chooses the keys, is checked on each call. */
+  const verified = new Map<string, number>();
   const keySets = new Map<string, ReturnType<typeof createRemoteJWKSet>>();
   const keySet = (tenantId: string) => {
     const known = keySets.get(tenantId);
@@ -34,10 +39,14 @@ export function createTokenVerifier(identityUrl: string): TokenVerifier {
     if (!audiences.some((audience) => audience?.replace(/\/$/, '') === resource)) {
       throw challenged(vault, wrongAudience(resource, String(claims.aud)));
     }
-    try {
-      await jwtVerify(token, keySet(vault.tenantId), { algorithms: ['RS256'] });
-    } catch (error) {
-      throw signatureRefusal(vault, error);
+    if ((verified.get(token) ?? 0) <= Date.now()) {
+      try {
+        await jwtVerify(token, keySet(vault.tenantId), { algorithms: ['RS256'] });
+      } catch (error) {
+        throw signatureRefusal(vault, error);
+      }
+      if (verified.size === mostVerified) verified.clear();
+      if (claims.exp !== undefined) verified.set(token, claims.exp * 1000);
     }
     return { oid: text(claims.oid), appid: text(claims.appid), iss: issuer };
   };

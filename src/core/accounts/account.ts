@@ -10,7 +10,7 @@ import { versionedIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { BoundAccount } from '../watch/ports.ts';
 import type { Verdict, Watch } from '../watch/watch.ts';
 
-export type AccountState = 'Enabled' | 'CustomerKeyInaccessible';
+export type AccountState = 'Enabled' | 'CustomerKeyInaccessible' | 'PendingDeletion';
 
 export interface CustomerKeyEncryption {
   readonly type: 'CustomerKey';
@@ -35,7 +35,7 @@ export type Encryption = { readonly type: 'SystemKey' } | CustomerKeyEncryption;
  *
  *   moving    a pass encrypts the secrets under the newest account key
  *   retiring  begins at least `olderKeyWaitMs` (rings/durations.ts) later. A pass that finds no secret under the older keys
- *             destroys them. A writer that reads this phase after its save knows that the pass may have missed its secret
+ *             destroys them
  */
 export interface OlderAccountKeys {
   readonly phase: 'moving' | 'retiring';
@@ -66,6 +66,12 @@ export interface DataKeyGeneration {
   /** base64 of the envelope of docs/envelope.md, kind `dataKeys`: sealed under the account key. Absent: destroyed. */
   readonly sealed?: string;
   readonly destroyedAt?: EpochMs;
+}
+
+/** The waiting window of a deletion. Nothing is destroyed before `purgeAt`, and the account can be recovered until then. */
+export interface PendingDeletion {
+  readonly deletedAt: EpochMs;
+  readonly purgeAt: EpochMs;
 }
 
 export type PassthroughProperties = Readonly<Record<string, unknown>>;
@@ -111,6 +117,8 @@ export interface ActiveAccount extends AccountFacts {
    * Writes an audit entry for each use of the account key and each reveal of a secret: the customer's own access log.
    */
   readonly auditKeyUse?: boolean;
+  /** The account was deleted and can be recovered. Until then every call is refused but GET, LIST, DELETE and recover. */
+  readonly pendingDeletion?: PendingDeletion;
 }
 
 /**
@@ -152,8 +160,12 @@ export function verdictOn(view: Pick<AccountView, 'record' | 'watch'>): Verdict 
   return encryption.type === 'CustomerKey' ? view.watch?.versions[encryption.version] : undefined;
 }
 
-/** The account has no state of its own. One write of the watch blocks or restores all accounts of a key at once. */
+/**
+ * Of its own the account has only the waiting window of a deletion. One write of the watch blocks or restores all
+ * accounts of a key at once.
+ */
 export function stateOf(view: Pick<AccountView, 'record' | 'watch'>): AccountState {
+  if (view.record.pendingDeletion !== undefined) return 'PendingDeletion';
   return verdictOn(view)?.status === 'Inaccessible' ? 'CustomerKeyInaccessible' : 'Enabled';
 }
 
@@ -162,8 +174,18 @@ export const isWrappedBy = ({ encryption }: ActiveAccount, bindingId: string, ve
 
 export const etagOf = (record: AccountRecord): string => `"${record.instanceId}.${record.revision}"`;
 
+/** What opening an account key needs of its record. */
+export type WrappedAccount = Pick<
+  ActiveAccount,
+  'name' | 'instanceId' | 'accountKeyGeneration' | 'wrappedAccountKey'
+> & {
+  readonly encryption: WrappedBy;
+};
+
+type WrappedBy = { readonly type: 'SystemKey' } | Pick<CustomerKeyEncryption, 'type' | 'binding' | 'version'>;
+
 /** The value that the outer layer binds: the current key identifier, or `SystemKey`. */
-export function wrappedByOf(encryption: Encryption): string {
+export function wrappedByOf(encryption: WrappedBy): string {
   return encryption.type === 'SystemKey' ? 'SystemKey' : versionedIdentifier(encryption.binding, encryption.version);
 }
 

@@ -22,11 +22,12 @@ import {
 import type { Binding } from '../customerKey/binding.ts';
 import { versionedIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { Answer, KeyDescription, Observed } from '../customerKey/ports.ts';
-import type { ActiveAccount } from './account.ts';
-import { wrappedByOf } from './account.ts';
+import { type ActiveAccount, type WrappedAccount, wrappedByOf } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
 
-export const keyContextOf = (record: ActiveAccount): KeyContext => ({
+export const keyContextOf = (
+  record: Pick<ActiveAccount, 'name' | 'instanceId' | 'accountKeyGeneration'>,
+): KeyContext => ({
   instanceId: record.instanceId,
   account: fold(record.name),
   generation: record.accountKeyGeneration,
@@ -94,7 +95,7 @@ export async function proveWrap(
 }
 
 /** Opens the account key by a fresh remote unwrap, or under the system ring. The caller wipes the value. */
-export async function openAccountKey(record: ActiveAccount, tools: KeyTools): Promise<Answer<Bytes>> {
+export async function openAccountKey(record: WrappedAccount, tools: KeyTools): Promise<Answer<Bytes>> {
   const context = keyContextOf(record);
   const began = tools.clock.now();
   let observed: Observed = { durationMs: 0 };
@@ -149,7 +150,7 @@ function unpack(payload: Bytes, context: KeyContext): Bytes {
   }
 }
 
-async function openOuter(record: ActiveAccount, tools: Pick<AccountsDeps, 'rings'>): Promise<Inner> {
+async function openOuter(record: WrappedAccount, tools: Pick<AccountsDeps, 'rings'>): Promise<Inner> {
   const { atRest } = await tools.rings();
   const stored = fromBase64(record.wrappedAccountKey);
   const kek = atRest.kek(atRestGeneration(stored));

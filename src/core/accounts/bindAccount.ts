@@ -62,8 +62,17 @@ export async function leaveBinding(
   row: Stored<BoundAccount> | undefined,
   service: AccountsDeps,
 ): Promise<void> {
-  if (before.type === 'SystemKey' || row === undefined) return;
+  if (before.type === 'SystemKey') return;
   const isSameRow = after.type === 'CustomerKey' && after.binding.id === before.binding.id;
   if (isSameRow && wrappedByOf(before) === wrappedByOf(after)) return;
-  await service.bindings.removeAccount(before.binding.id, row);
+  if (row !== undefined) await service.bindings.removeAccount(before.binding.id, row);
+  await service.bindings.removeSample(before.binding.id);
+}
+
+/** The next look at the key reads the record, and not the copy beside the watch (watch/sample.ts). */
+export async function discardSample({ encryption, ...record }: ActiveAccount, service: AccountsDeps): Promise<void> {
+  if (encryption.type === 'SystemKey') return;
+  // Changes the row, so that no look that has read the record before can store its copy.
+  await service.bindings.putAccount(encryption.binding.id, boundOf(record, encryption));
+  await service.bindings.removeSample(encryption.binding.id);
 }

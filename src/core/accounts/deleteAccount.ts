@@ -1,5 +1,5 @@
 /**
- * Deletes an account. One batch first removes the wrapped key and adds the audit entry; from then on no process can
+ * Deletes an account: at once, or after a waiting window (pendingDeletion.ts). One batch first removes the wrapped key and adds the audit entry; from then on no process can
  * open anything of the account (crypto-shredding). The remaining rows are removed resumably. A tombstone retains the
  * head of the audit chain.
  */
@@ -15,47 +15,81 @@ import { deleteDamaged } from './deleteDamaged.ts';
 import type { AccountsDeps } from './deps.ts';
 import { removeLeftName } from './leftNames.ts';
 import { catchUp, catchUpDeleted } from './missingVerdictEntries.ts';
+import { hasProtectedData, scheduleDeletion } from './pendingDeletion.ts';
 import { findAccount } from './readAccount.ts';
 import { checkPreconditions, type Preconditions, saveAccount, storedOf } from './writeAccount.ts';
 
-/** Returns whether there was an account to delete. Works in the Customer Key Inaccessible state too. */
+/** Destroys the account now. Returns whether there was one. Works in every state of the account. */
 export async function deleteAccount(
   name: string,
   conditions: Preconditions,
   actor: Actor,
   service: AccountsDeps,
 ): Promise<boolean> {
+  return (await deleted(name, conditions, actor, service, async () => false)) !== 'absent';
+}
+
+/**
+ * Deletes the account, and returns it while it can still be recovered: that is so when the account protects anything and
+ * the service has a waiting window. A deletion that is pending already keeps its time.
+ */
+export function requestDeletion(
+  name: string,
+  conditions: Preconditions,
+  actor: Actor,
+  service: AccountsDeps,
+): Promise<AccountView | 'deleted' | 'absent'> {
+  const waits = async ({ record }: AccountView) =>
+    record.pendingDeletion !== undefined ||
+    (service.policy.deleteAfterDays > 0 && (await hasProtectedData(record, service)));
+  return deleted(name, conditions, actor, service, waits);
+}
+
+async function deleted(
+  name: string,
+  conditions: Preconditions,
+  actor: Actor,
+  service: AccountsDeps,
+  waits: (view: AccountView) => Promise<boolean>,
+): Promise<AccountView | 'deleted' | 'absent'> {
   const folded = parseAccountName(name);
-  const existed = await retryLostRaces(async () => {
+  const result = await retryLostRaces(async () => {
     const current = await findUnlessDamaged(folded, conditions, actor, service);
-    if (current === 'damaged') return true;
+    if (current === 'damaged') return 'deleted';
     checkPreconditions(conditions, current && etagOf(current.record));
     if (current === undefined) {
       await removeLeftName(folded, service);
-      return false;
+      return 'absent';
     }
-    const { record, facts: pending } = catchUp(current.record, current.watch);
-    const { tags: _tags, kept: _kept, encryption, accountKeyGeneration: _, auditKeyUse: __, ...settings } = record;
-    const { leaseSeconds: ___, wrappedAccountKey: _shredded, ...keys } = settings;
-    const { olderAccountKeys: _shreddedToo, dataKeyGenerations, ...about } = keys;
-    const bound =
-      encryption.type === 'CustomerKey'
-        ? {
-            bound: {
-              bindingId: encryption.binding.id,
-              account: boundOf(record, encryption),
-              reconciledEpoch: encryption.reconciledEpoch,
-              key: wrappedByOf(encryption),
-            },
-          }
-        : {};
-    const hasDataKeys = dataKeyGenerations === undefined ? undefined : true;
-    const deleting = { ...about, lifecycle: 'deleting', ...bound, ...defined({ hasDataKeys }) } as const;
-    await saveAccount(storedOf(current), deleting, [...pending, { type: 'AccountDeleted', actor }], service);
-    return true;
+    if (await waits(current))
+      return current.record.pendingDeletion === undefined ? scheduleDeletion(current, actor, service) : current;
+    await shred(current, actor, service);
+    return 'deleted';
   });
-  await finishDelete(folded, service);
-  return existed;
+  if (typeof result === 'string') await finishDelete(folded, service);
+  return result;
+}
+
+/** Removes the wrapped key: from then on nothing of the account opens. `finishDelete` does the rest. @throws LostRace */
+export async function shred(current: AccountView, actor: Actor, service: AccountsDeps): Promise<void> {
+  const { record, facts: pending } = catchUp(current.record, current.watch);
+  const { tags: _tags, kept: _kept, encryption, accountKeyGeneration: _, auditKeyUse: __, ...settings } = record;
+  const { leaseSeconds: ___, pendingDeletion: ____, wrappedAccountKey: _shredded, ...keys } = settings;
+  const { olderAccountKeys: _shreddedToo, dataKeyGenerations, ...about } = keys;
+  const bound =
+    encryption.type === 'CustomerKey'
+      ? {
+          bound: {
+            bindingId: encryption.binding.id,
+            account: boundOf(record, encryption),
+            reconciledEpoch: encryption.reconciledEpoch,
+            key: wrappedByOf(encryption),
+          },
+        }
+      : {};
+  const hasDataKeys = dataKeyGenerations === undefined ? undefined : true;
+  const deleting = { ...about, lifecycle: 'deleting', ...bound, ...defined({ hasDataKeys }) } as const;
+  await saveAccount(storedOf(current), deleting, [...pending, { type: 'AccountDeleted', actor }], service);
 }
 
 /** `damaged`: the record was, and its account is being deleted now. */
@@ -98,6 +132,7 @@ export async function finishDelete(folded: string, service: AccountsDeps): Promi
       }
       const row = await service.bindings.readAccount(bound.bindingId, bound.account);
       if (row !== undefined) await service.bindings.removeAccount(bound.bindingId, row);
+      await service.bindings.removeSample(bound.bindingId);
     }
     // Under the ETag read before: a row that a new account of this name has written in the meantime stays.
     const listed = await listedAs(folded, place, service);

@@ -4,12 +4,21 @@ import type { Binding } from '../customerKey/binding.ts';
 import type { CustomerKeyDeps } from '../customerKey/deps.ts';
 import type { Rings } from '../rings/ring.ts';
 import type { WatchDeps } from '../watch/deps.ts';
-import type { AccountStore, DataKeyRows, Directory, RekeyWork, ResourceRows, SecretRows } from './ports.ts';
+import type {
+  AccountStore,
+  DataKeyRows,
+  Directory,
+  PurgeSchedule,
+  RekeyWork,
+  ResourceRows,
+  SecretRows,
+} from './ports.ts';
 import type { AccountCache, Leases, RefusedCalls } from './processState.ts';
 
 export interface AccountsDeps extends CustomerKeyDeps, WatchDeps {
   readonly accounts: WatchDeps['accounts'] & AccountStore;
   readonly directory: Directory;
+  readonly purgeSchedule: PurgeSchedule;
   readonly secrets: SecretRows;
   readonly resources: ResourceRows;
   readonly dataKeyUse: DataKeyRows;

@@ -1,7 +1,7 @@
 /**
- * The gate of the Customer Key Inaccessible state (INV-3): of all calls on an account exactly GET, LIST and DELETE
- * pass. Every account route passes it, except the routes that the route table marks. The verdict is read at the moment
- * of the call.
+ * The gate of an account that is not Enabled. In the Customer Key Inaccessible state (INV-3) exactly GET, LIST and
+ * DELETE pass, of all calls on an account. While a deletion is pending, recover passes too. Every account route passes
+ * the gate, except the routes that the route table marks. The verdict is read at the moment of the call.
  */
 
 import { actorOf, type Cause, classOf, meaningOf, remedyOf } from '../base/causes.ts';
@@ -13,6 +13,7 @@ import type { Answer } from '../customerKey/ports.ts';
 import { isOfReplacedIdentity } from '../watch/judge.ts';
 import { type AccountView, type ActiveAccount, stateOf, verdictOn } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
+import { refuseWhilePending } from './pendingDeletion.ts';
 
 /** The key of an account, as a remedy names it; its version is the one in use unless another is meant. */
 export function remedyTargetOf(
@@ -22,20 +23,24 @@ export function remedyTargetOf(
   const { encryption, location } = record;
   if (encryption.type === 'SystemKey') return { vaultName: '', keyName: '', location };
   const { principalId } = watch?.calledAs ?? {};
-  const { deniedAs } = watch?.versions[encryption.version] ?? {};
+  const { deniedAs, clientAddress } = watch?.versions[encryption.version] ?? {};
   return {
     ...encryption.binding,
     version: version ?? encryption.version,
     location,
     isControlLookFailed: deniedAs !== undefined,
-    ...defined({ principalId }),
+    ...defined({ principalId, clientAddress }),
   };
 }
 
 type UnwrapFailure = Extract<Answer<never>, { ok: false }>;
 
-/** @throws Refusal CustomerKeyInaccessible with cause, since, who acts and remedy. */
-export function refuseWhileInaccessible(view: AccountView): void {
+/**
+ * @throws Refusal AccountPendingDeletion with the end of the window, or CustomerKeyInaccessible with cause, since, who
+ * acts and remedy.
+ */
+export function refuseUnlessEnabled(view: AccountView): void {
+  refuseWhilePending(view.record);
   if (view.record.encryption.type === 'SystemKey' || stateOf(view) === 'Enabled') return;
   const { cause = 'UnknownResponse', since = 0 } = verdictOn(view) ?? {};
   const info = infoOf(view, cause);

@@ -64,6 +64,26 @@ export interface DirectoryRow {
   readonly ageMs: number;
 }
 
+/** When Keyward purges a deleted account. The row is a hint: the record decides. */
+export interface ScheduledPurge {
+  /** Folded. */
+  readonly name: string;
+  readonly purgeAt: EpochMs;
+}
+
+export interface DuePurge extends ScheduledPurge {
+  /** When the row was read, by the tables' own clock. */
+  readonly readAt: EpochMs;
+}
+
+export interface PurgeSchedule {
+  /** Idempotent. */
+  put(purge: ScheduledPurge): Promise<void>;
+  /** Rows up to this time, the earliest first. */
+  due(until: EpochMs, limit: number, after?: string): Promise<{ rows: DuePurge[]; next?: string }>;
+  remove(purge: ScheduledPurge): Promise<void>;
+}
+
 /** A wake-up of the pass that brings an account's secrets under its newest key. The record says how far it has come. */
 export interface RekeyWork {
   readonly visit: 'secrets';

@@ -10,11 +10,13 @@ import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
 import { LostRace, retryLostRaces } from '../base/errors.ts';
 import { parseAccountName } from '../base/names.ts';
 import { refuseForeign } from '../customerKey/acceptCustomerKey.ts';
-import { type AccountView, etagOf } from './account.ts';
+import { type AccountView, type ActiveAccount, etagOf } from './account.ts';
 import { assertRingsOpenStoredKey } from './accountKey.ts';
+import { discardSample } from './bindAccount.ts';
 import { createAccount } from './createAccount.ts';
 import type { AccountsDeps } from './deps.ts';
 import { withKeyUse } from './keyUse.ts';
+import { refuseWhilePending } from './pendingDeletion.ts';
 import { type AccountPlan, planChange, type RequestedAccount } from './planChange.ts';
 import type { KnownAccount } from './processState.ts';
 import { changeKey } from './protectAccountKey.ts';
@@ -67,6 +69,8 @@ function untilWon<T>(
       const current = read === undefined ? await findAccount(folded, service) : read.view;
       read = undefined;
       checkPreconditions(conditions, current && etagOf(current.record));
+      // Deleted since the gate has read it.
+      if (current !== undefined) refuseWhilePending(current.record);
       try {
         return await attempt(current);
       } catch (error) {
@@ -75,6 +79,9 @@ function untilWon<T>(
     });
   return input.encryption === undefined ? service.serialize(folded, race) : race();
 }
+
+const isAuditedNow = (before: ActiveAccount, after: ActiveAccount): boolean =>
+  after.auditKeyUse === true && before.auditKeyUse !== true;
 
 async function carryOut(plan: AccountPlan, actor: Actor, service: AccountsDeps): Promise<AccountView> {
   switch (plan.kind) {
@@ -91,14 +98,18 @@ async function carryOut(plan: AccountPlan, actor: Actor, service: AccountsDeps):
       return plan.before;
     case 'saveSettings': {
       const { before, next, facts } = plan;
-      return savedView(await saveAccount(storedOf(before), next, facts, service), before.watch, service);
+      const saved = await saveAccount(storedOf(before), next, facts, service);
+      if (isAuditedNow(before.record, next)) await discardSample(next, service);
+      return savedView(saved, before.watch, service);
     }
     case 'changeKey': {
       const { before, next, facts: pending, encryption } = plan;
       return withKeyUse({ record: next, purpose: 'change', actor }, service, async (recording) => {
         const key = await changeKey({ ...before, record: next }, encryption, recording);
         const change: AuditFacts = { type: 'AccountKeyChanged', actor };
-        return saveKeyChange(before, next, key, { pending, change }, recording);
+        const view = await saveKeyChange(before, next, key, { pending, change }, recording);
+        if (isAuditedNow(before.record, next)) await discardSample(view.record, service);
+        return view;
       });
     }
   }

@@ -18,6 +18,7 @@ import { openAccountKey } from './accountKey.ts';
 import type { AccountsDeps } from './deps.ts';
 import { withKeyUse } from './keyUse.ts';
 import { catchUp } from './missingVerdictEntries.ts';
+import { refuseWhilePending } from './pendingDeletion.ts';
 import { getAccount } from './readAccount.ts';
 import { saveKeyChange } from './saveKeyChange.ts';
 
@@ -33,6 +34,7 @@ export function repairIdentity(
 ): Promise<AccountView> {
   return retryLostRaces(async () => {
     const current = await getAccount(name, service);
+    refuseWhilePending(current.record);
     const { record, facts: pending } = catchUp(current.record, current.watch);
     const { rewrappedAt: _ofTheOldBinding, ...encryption } = repairable({ ...current, record });
     const key = parseKeyIdentifier(encryption.keyIdentifier, service.cloud);

@@ -8,7 +8,7 @@ import type { Actor } from '../audit/auditEntry.ts';
 import { retryLostRaces } from '../base/errors.ts';
 import { type AccountView, type Encryption, etagOf } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
-import { refuseWhileInaccessible } from './gate.ts';
+import { refuseUnlessEnabled } from './gate.ts';
 import { withKeyUse } from './keyUse.ts';
 import { catchUp } from './missingVerdictEntries.ts';
 import { type EncryptionInput, renewAccountKey } from './protectAccountKey.ts';
@@ -29,7 +29,7 @@ export function rotateAccountKey(
 ): Promise<AccountView> {
   return retryLostRaces(async () => {
     const current = await getAccount(name, service);
-    refuseWhileInaccessible(current);
+    refuseUnlessEnabled(current);
     checkPreconditions(conditions, etagOf(current.record));
     const { record, facts: pending } = catchUp(current.record, current.watch);
     return withKeyUse({ record, purpose: 'rotate', actor }, service, async (recording) => {

@@ -5,7 +5,7 @@
  */
 import type { AccountView } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
-import { refuseWhileInaccessible } from './gate.ts';
+import { refuseUnlessEnabled } from './gate.ts';
 import type { KnownAccount } from './processState.ts';
 import { accountNotFound } from './readAccount.ts';
 
@@ -39,6 +39,6 @@ export async function serveAccount<T>(
 async function served(account: string, known: Promise<KnownAccount>): Promise<AccountView> {
   const { view } = await known;
   if (view === undefined) throw accountNotFound(account);
-  refuseWhileInaccessible(view);
+  refuseUnlessEnabled(view);
   return view;
 }

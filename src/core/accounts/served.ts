@@ -15,6 +15,7 @@ export type Served =
   | { readonly served: 'untilLeaseEnd'; readonly until: EpochMs };
 
 export function servedOf(view: AccountView, ofService: Policy): Served {
+  if (view.record.pendingDeletion !== undefined) return { served: 'no' };
   if (view.record.encryption.type === 'SystemKey') return { served: 'yes' };
   const verdict = verdictOn(view);
   if (verdict === undefined) return { served: 'no' };

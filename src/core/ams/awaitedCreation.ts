@@ -2,8 +2,10 @@
 import type { AccountInput } from '../accounts/planChange.ts';
 import type { ArmPath } from '../base/armPath.ts';
 import { fold } from '../base/names.ts';
+import type { EpochMs } from '../base/time.ts';
 import type { AmsDeps } from './deps.ts';
-import { parseDeferred } from './operation.ts';
+import { type Operation, parseDeferred } from './operation.ts';
+import type { OperationStore } from './ports.ts';
 
 export interface AwaitedAccount {
   /** As written. */
@@ -17,9 +19,37 @@ export async function awaitedCreation(
   account: string,
   { operations, clock, policy }: Pick<AmsDeps, 'operations' | 'clock' | 'policy'>,
 ): Promise<AwaitedAccount | undefined> {
+  const time = timeOf({ clock, policy });
+  return awaitedIn(await operations.lastCreation(fold(account), time), time, operations);
+}
+
+/** Every account that is awaited, of all subscriptions. */
+export async function awaitedCreations({
+  operations,
+  clock,
+  policy,
+}: Pick<AmsDeps, 'operations' | 'clock' | 'policy'>): Promise<readonly AwaitedAccount[]> {
+  const time = timeOf({ clock, policy });
+  const begun = await operations.lastCreations(time);
+  const awaited = await Promise.all(begun.map((operation) => awaitedIn(operation, time, operations)));
+  return awaited.filter((one) => one !== undefined);
+}
+
+interface Period {
+  readonly from: EpochMs;
+  readonly to: EpochMs;
+}
+
+function timeOf({ clock, policy }: Pick<AmsDeps, 'clock' | 'policy'>): Period {
   const to = clock.now();
-  const from = to - policy.operationTimeoutSeconds * 1000;
-  const operation = await operations.lastCreation(fold(account), { from, to });
+  return { from: to - policy.operationTimeoutSeconds * 1000, to };
+}
+
+async function awaitedIn(
+  operation: Operation | undefined,
+  { from, to }: Period,
+  operations: OperationStore,
+): Promise<AwaitedAccount | undefined> {
   if (operation?.status !== 'InProgress' || operation.pending === undefined || operation.startedAt < from)
     return undefined;
   const { place, startedAt } = operation;

@@ -45,6 +45,8 @@ export interface OperationStore {
   markCreation(operation: Operation): Promise<void>;
   /** The last marked operation of the account, begun within that time or earlier on its first day. */
   lastCreation(account: string, time: { from: EpochMs; to: EpochMs }): Promise<Operation | undefined>;
+  /** The last marked operation of each account, begun within that time. */
+  lastCreations(time: { from: EpochMs; to: EpochMs }): Promise<readonly Operation[]>;
   /**
    * Deletes some operations of days before the given one (`20261127`), and returns how many: none are left when it is
    * 0.

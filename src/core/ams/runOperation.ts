@@ -12,7 +12,7 @@
 import { type AccountView, etagOf } from '../accounts/account.ts';
 import { appendToChain } from '../accounts/appendAuditEntry.ts';
 import { deleteAccount } from '../accounts/deleteAccount.ts';
-import { refuseWhileInaccessible } from '../accounts/gate.ts';
+import { refuseUnlessEnabled } from '../accounts/gate.ts';
 import { isRelease } from '../accounts/planChange.ts';
 import { patchAccount, putAccount, type SavedAccount } from '../accounts/putAccount.ts';
 import { findAccount } from '../accounts/readAccount.ts';
@@ -199,7 +199,7 @@ async function refuseDeleted(
 /** INV-3 holds here as well. An account that was deleted or put under another key since is not changed back. */
 async function refuseOvertaken(change: Change, basis: Basis | undefined, service: AmsDeps): Promise<void> {
   const view = await findAccount(change.account, service);
-  if (view !== undefined) refuseWhileInaccessible(view);
+  if (view !== undefined) refuseUnlessEnabled(view);
   const now = view === undefined ? undefined : basisOf(view);
   if (now?.instanceId === basis?.instanceId && now?.encryption === basis?.encryption) return;
   // An earlier try did it and crashed before it could report that: repeating it changes nothing.

@@ -17,13 +17,14 @@ import { accountNotFound, findAccount } from '../accounts/readAccount.ts';
 import type { SecretRef, StoredSecret } from '../accounts/secretRow.ts';
 import type { Preconditions } from '../accounts/writeAccount.ts';
 import { defined } from '../base/defined.ts';
-import { describeError, KeywardError, LostRace, Refusal, retryLostRaces, Unavailable } from '../base/errors.ts';
+import { KeywardError, LostRace, Refusal, retryLostRaces, Unavailable } from '../base/errors.ts';
 import type { SecretKind } from '../base/vocabulary.ts';
 import { accountToServe, refOf, secretEtagOf } from '../secrets/readSecret.ts';
-import { removeSecret, saveSecret } from '../secrets/saveSecret.ts';
+import { saveSecret } from '../secrets/saveSecret.ts';
 import { keyward } from '../secrets/secretAudit.ts';
 import { putSecret, type SecretInput } from '../secrets/writeSecret.ts';
 import type { AmsDeps } from './deps.ts';
+import { removeLeftover } from './orphanedSecrets.ts';
 import type { StoredResource } from './ports.ts';
 import {
   type Json,
@@ -254,21 +255,8 @@ async function removeOrphaned(
   await removeSecrets(left, record, service);
 }
 
-/** A leftover fails nothing: no row names it, and the daily pass deletes it. */
 async function removeSecrets(secrets: readonly StoredSecret[], record: ActiveAccount, service: AmsDeps): Promise<void> {
-  for (const secret of secrets) {
-    const { ref } = secret;
-    try {
-      await removeSecret(secret, record, keyward, service);
-    } catch (error) {
-      service.log.warn('Left an orphaned secret to the daily pass', {
-        account: ref.account,
-        kind: ref.kind,
-        secret: ref.name,
-        error: describeError(error),
-      });
-    }
-  }
+  for (const secret of secrets) await removeLeftover(secret, record, service);
 }
 
 /** @throws Refusal NotFound */

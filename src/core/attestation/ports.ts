@@ -16,6 +16,8 @@ export interface ChainDirectory {
 
 export interface BrokenChain {
   readonly chain: string;
+  /** The name of the account, for the chain of one that still has rows. */
+  readonly account?: string;
   readonly sequence: number;
   readonly flaw: Flaw;
   /** `<kind>/<name>` where the flaw is about a secret. */

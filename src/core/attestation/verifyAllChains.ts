@@ -8,6 +8,7 @@ import type { ChainHead } from '../audit/auditEntry.ts';
 import { accountChain, bindingChain, type Chain, ownChain } from '../audit/chains.ts';
 import { serviceChain } from '../audit/serviceAudit.ts';
 import { type Verification, verifyChain } from '../audit/verifyChain.ts';
+import { defined } from '../base/defined.ts';
 import { LostRace, Refusal } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';
 import { accountNamePattern, fold } from '../base/names.ts';
@@ -97,7 +98,7 @@ async function step(
     const seen = await verified(chain, after, deps);
     if (seen === undefined) continue;
     if (seen.result === 'unfinished') return { ...now, partial: { chain: chain.id, verified: seen.verified } };
-    now = await noted(now, chain.id, seen, heads, deps);
+    now = await noted(now, chain, seen, heads, deps);
   }
   return { ...now, after: partition };
 }
@@ -131,13 +132,14 @@ async function verified(chain: Chain, after: ChainHead | undefined, deps: Attest
 
 async function noted(
   run: VerificationRun,
-  chain: string,
+  { id: chain, account }: Chain,
   { broken, verified: head, result }: Verification,
   heads: ChainHeadOf[],
   deps: AttestationDeps,
 ): Promise<VerificationRun> {
   measure(deps.log, 'keyward.chains', 1, { result: result === 'whole' ? 'whole' : 'broken' });
-  if (broken !== undefined) return { ...withBroken(run, { chain, ...broken }), chains: run.chains + 1 };
+  if (broken !== undefined)
+    return { ...withBroken(run, { chain, ...defined({ account }), ...broken }), chains: run.chains + 1 };
   if (head.sequence > 0) {
     await deps.verifications.saveHead(chain, { sequence: head.sequence, hash: head.hash, at: run.startedAt });
     heads.push({ chain, ...head });

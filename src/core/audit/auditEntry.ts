@@ -21,6 +21,8 @@ export const auditTypes = [
   'AccountKeyResealed',
   'OlderAccountKeysRetiring',
   'OlderAccountKeysDestroyed',
+  'AccountDeletionScheduled',
+  'AccountRecovered',
   'AccountDeleted',
   'SecretWritten',
   'SecretDeleted',
@@ -58,6 +60,9 @@ export const auditTypes = [
   'StateDamaged',
   'IdentityReplaced',
   'DenialsConfirmed',
+  'LinkCreated',
+  'LinkRevoked',
+  'LinkUsed',
 ] as const;
 export type AuditType = (typeof auditTypes)[number];
 
@@ -77,8 +82,8 @@ export type SensitiveCall = (typeof sensitiveCalls)[number];
 
 /** The actor of an entry: a person or program that called, or a part of Keyward. */
 export interface Actor {
-  readonly kind: 'principal' | 'functionKey' | 'keyward';
-  /** Object id, `functionKey`, or the part of Keyward that acted. */
+  readonly kind: 'principal' | 'functionKey' | 'customerLink' | 'keyward';
+  /** Object id, `functionKey`, the id of a customer's link, or the part of Keyward that acted. */
   readonly id: string;
 }
 
@@ -128,6 +133,8 @@ export interface AuditFacts extends Partial<Trigger> {
   readonly firstKeyVaultRequestId?: string;
   /** ISO 8601: the expiry of the key version that the entry is about. */
   readonly expiresOn?: string;
+  /** ISO 8601, of `AccountDeletionScheduled`: when Keyward destroys the account key, unless the account is recovered. */
+  readonly scheduledPurgeAt?: string;
   /** How many accounts a rotation re-wrapped. */
   readonly accounts?: number;
   /**
@@ -143,6 +150,9 @@ export interface AuditFacts extends Partial<Trigger> {
   /** The sensitive call that was refused, and the code of the refusal. */
   readonly asked?: SensitiveCall;
   readonly code?: ErrorCode;
+  /** The id of a customer's link, and the route that was called with it. */
+  readonly link?: string;
+  readonly call?: string;
   /** In the service's own chain: the name of an account that does not exist. */
   readonly account?: string;
 }

@@ -10,7 +10,7 @@ const count = z.int().min(0);
 
 /** Every fact that an entry can have. Add a new fact here and in docs/events.md. */
 export const auditFacts = {
-  actor: z.strictObject({ kind: z.enum(['principal', 'functionKey', 'keyward']), id: text }),
+  actor: z.strictObject({ kind: z.enum(['principal', 'functionKey', 'customerLink', 'keyward']), id: text }),
   trigger: z.enum(triggers).optional().meta({ description: 'What started the work when no caller requested it.' }),
   eventId: text.optional().meta({ description: 'The id that the sender wrote. Keyward does not verify it.' }),
   cause: z.enum(causes).optional(),
@@ -31,6 +31,7 @@ export const auditFacts = {
   confirmedAt: z.iso.datetime().optional(),
   firstKeyVaultRequestId: text.optional(),
   expiresOn: z.iso.datetime().optional(),
+  scheduledPurgeAt: z.iso.datetime().optional(),
   accounts: count.optional(),
   purpose: z.enum(keyPurposes).optional(),
   durationMs: z.number().min(0).optional(),
@@ -39,5 +40,7 @@ export const auditFacts = {
   contexts: z.array(text).readonly().optional(),
   asked: z.enum(sensitiveCalls).optional(),
   code: z.enum(errorCodes).optional(),
+  link: text.optional(),
+  call: text.optional(),
   account: text.optional(),
 } satisfies Record<keyof Omit<AuditFacts, 'type'>, z.ZodType>;

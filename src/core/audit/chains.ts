@@ -25,6 +25,8 @@ export interface Chain {
   secrets?(): Promise<SecretVersions | undefined>;
   /** The refusal when there is neither an entry nor a head. The service's own chain may be empty. */
   readonly absent?: Refusal;
+  /** The name of the account, for the chain of one. */
+  readonly account?: string;
 }
 
 type Holder = { readonly audit: ChainHead };
@@ -57,6 +59,7 @@ export async function accountChain(name: string, instanceId: string | undefined,
   const id = instanceId ?? (await latestInstance(folded, tools));
   return {
     id,
+    account: folded,
     head: () => headOfInstance(folded, id, tools),
     page: (request) => tools.accounts.audit(folded, id, request),
     secrets: () => secretsOfInstance(folded, id, tools),

@@ -47,7 +47,8 @@ export async function verifyChain(chain: Chain, input: VerificationRequest, tool
   const seen = await walk(chain, input, tools);
   const { broken, verified, result } = seen;
   if (result === 'whole' && verified.sequence === 0 && chain.absent !== undefined) throw chain.absent;
-  if (broken !== undefined) tools.log.error('Audit verification found a broken chain', { chain: chain.id, ...broken });
+  if (broken !== undefined)
+    tools.log.error('Audit verification found a broken chain', { chain: chain.id, account: chain.account, ...broken });
   return seen;
 }
 

@@ -88,6 +88,19 @@ const catalogue = {
     meaning: 'The call names an item that does not exist.',
     remedy: 'Check the name in `target`.',
   },
+  InvalidResourceType: {
+    status: 404,
+    actor: 'caller',
+    meaning: 'An account has no resources or calls of this name in this API.',
+    remedy: 'Use one of the calls that the message lists.',
+  },
+  AccountPendingDeletion: {
+    status: 409,
+    actor: 'operator',
+    meaning: 'The account was deleted and waits for its purge. Only GET, LIST, DELETE and recover of the account work.',
+    remedy:
+      'Recover it with POST /api/accounts/{accountName}/recover before `scheduledPurgeAt`, or choose another name.',
+  },
   Conflict: {
     status: 409,
     actor: 'caller',

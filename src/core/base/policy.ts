@@ -68,6 +68,11 @@ export const policySchema = z
      * wraps keys at most two years of wrapping.
      */
     ringRotationDays: z.coerce.number().int().min(0).max(3650).default(365),
+    /**
+     * How long a deleted account that protects secrets or data keys can be recovered, before its key is destroyed. 0:
+     * DELETE destroys it at once.
+     */
+    deleteAfterDays: z.coerce.number().int().min(0).max(90).default(7),
     /** How soon Keyward retries a long-running operation whose vault did not answer, and after how long it gives up. */
     operationRetrySeconds: positiveSeconds(10),
     operationTimeoutSeconds: positiveSeconds(600),

@@ -19,8 +19,8 @@ export interface RemedyTarget {
   readonly identity?: RemedyIdentity;
   /** The object id that grants in the vault's tenant use. */
   readonly principalId?: string;
-  /** The addresses from which Keyward calls vaults. */
-  readonly outboundAddresses?: readonly string[];
+  /** The address from which Keyward calls the vault. */
+  readonly clientAddress?: string;
   /** The region of the account. */
   readonly location?: string;
   /** The vault denied the call, and the same identity could not use the operator's own system key either. */
@@ -51,7 +51,7 @@ interface Words {
   readonly keyVersion: string;
   readonly resourceId: string;
   readonly grant: string;
-  readonly addresses: string;
+  readonly address: string;
 }
 
 const remedies: Readonly<Record<Cause, (words: Words, target: RemedyTarget) => string>> = {
@@ -67,12 +67,12 @@ const remedies: Readonly<Record<Cause, (words: Words, target: RemedyTarget) => s
     isHsm
       ? `Recover it: az keyvault recover ${vault}${location === undefined ? '' : ` --location ${location}`}; its private endpoints must be created again.`
       : `Recover the vault: az keyvault recover ${vault}; recovery restores no role assignment, so grant the key again: ${grant}`,
-  VaultFirewallDenied: ({ vault, addresses }) =>
-    `Admit the addresses of this service: az keyvault network-rule add ${vault} --ip-address ${addresses}`,
+  VaultFirewallDenied: ({ vault, address }) =>
+    `Admit the address of this service: az keyvault network-rule add ${vault} --ip-address ${address}`,
   VaultPrivateLinkDenied: ({ resourceId }) =>
     `Approve the private endpoint of this service, or permit public access with rules. List the connections: az network private-endpoint-connection list --id ${resourceId} -o table`,
-  NetworkPerimeterDenied: ({ addresses }, { vaultName }) =>
-    `Add an inbound access rule for ${addresses} to the network security perimeter of ${vaultName}.`,
+  NetworkPerimeterDenied: ({ address }, { vaultName }) =>
+    `Add an inbound access rule for ${address} to the network security perimeter of ${vaultName}.`,
   Throttled: ({ resourceId }) =>
     `No action is needed: Keyward checks more slowly. If it lasts, count the calls to the vault, and spread the load: az monitor metrics list --resource ${resourceId} --metrics ServiceApiHit`,
   VaultUnavailable: (_, { vaultName }) =>
@@ -89,7 +89,7 @@ const remedies: Readonly<Record<Cause, (words: Words, target: RemedyTarget) => s
       ? `Restore the grant on the operator's own vault first: the role "Key Vault Crypto Service Encryption User" must be among: az role assignment list --assignee ${principalOf(undefined, principalId)} --all -o table; then check the customer's grant.`
       : 'Check the managed identity of the Functions app, the application that it speaks for, and the health of Microsoft Entra ID; no customer need act.',
   UnknownResponse: () =>
-    'Find the Key Vault request id in the log line `Looked at a key`, and open an issue with status and inner code.',
+    'Find the Key Vault request id in the log line `Checked a key`, and open an issue with status and inner code.',
   TenantMismatch: ({ vault }) =>
     `Compare the tenant of the vault with the one in the account: az keyvault show ${vault} --query properties.tenantId -o tsv`,
   VaultHostNotAllowed: (_, target) => `Use an identifier of the form https://NAME${suffixOf(target)}/keys/KEY.`,
@@ -125,7 +125,7 @@ export const meaningFor = (cause: Cause, { isControlLookFailed = false }: Remedy
 export const remedyOf = (cause: Cause, target: RemedyTarget): string => remedies[cause](wordsOf(target), target);
 
 function wordsOf(target: RemedyTarget): Words {
-  const { vaultName, keyName, version, identity, principalId, outboundAddresses = [] } = target;
+  const { vaultName, keyName, version, identity, principalId, clientAddress } = target;
   const host = hostOf(target);
   const isHsm = isManagedHsm(host);
   const vaultOfKey = `${isHsm ? '--hsm-name' : '--vault-name'} ${vaultName}`;
@@ -139,7 +139,7 @@ function wordsOf(target: RemedyTarget): Words {
     keyVersion: version === undefined ? key : `${key} --version ${version}`,
     resourceId: resourceIdOf(host, vaultName),
     grant: grantOf({ vaultHost: host, vaultName, keyName }, principalOf(identity, principalId)),
-    addresses: outboundAddresses.length === 0 ? '"$OUTBOUND_ADDRESS"' : outboundAddresses.join(' '),
+    address: clientAddress ?? '"$OUTBOUND_ADDRESS"',
   };
 }
 

@@ -12,7 +12,7 @@ import type { CustomerKeyDeps } from './deps.ts';
 import { type KeyIdentifier, keyIdentifierTarget, parseKeyIdentifier } from './keyIdentifier.ts';
 import type { Answer, KeyDescription, Observed } from './ports.ts';
 import type { KeyFacts } from './validationChecks.ts';
-import { type Check, checksOf, isValid, messageOf } from './validationReport.ts';
+import { type Check, calledBy, checksOf, isValid, messageOf } from './validationReport.ts';
 
 export interface CustomerKeyInput {
   readonly keyIdentifier: string;
@@ -137,7 +137,9 @@ export function keyFailure(
   observed: Observed,
   target: string = keyIdentifierTarget,
 ): Refusal | Unavailable {
-  return errorOf(cause, `${meaningOf(cause)} ${remedyOf(cause, binding)}`, observed, { target });
+  return errorOf(cause, `${meaningOf(cause)} ${remedyOf(cause, { ...binding, ...calledBy(observed) })}`, observed, {
+    target,
+  });
 }
 
 function errorOf(

@@ -95,6 +95,7 @@ function faultBeforeHost(text: string): string | undefined {
   if (url.username !== '' || url.password !== '' || text.includes('@'))
     return 'The identifier must not contain user information.';
   if (text.includes('?') || text.includes('#')) return 'The identifier must not contain a query or fragment.';
+  if (/:443$/.test(authorityOf(text))) return 'The identifier names no key: its path begins with /keys/.';
   if (authorityOf(text).includes(':')) return 'The identifier must not contain a port other than 443.';
   return undefined;
 }

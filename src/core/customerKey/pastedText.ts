@@ -2,7 +2,8 @@
  * Texts that people paste instead of a key identifier because a tool or page shows them. Each has a sentence that says
  * what it is and what to send. Pure, and only for messages: no code here accepts an identifier.
  */
-import { type Cloud, keyVaultSuffixes } from './keyVaultHosts.ts';
+import { fold } from '../base/names.ts';
+import { type Cloud, keyVaultSuffixes, vaultNameOf } from './keyVaultHosts.ts';
 
 const characterNames: Readonly<Record<string, string>> = {
   '\n': 'a line break',
@@ -53,15 +54,24 @@ export function whatWasMeant(text: string, cloud: Cloud): string {
     key: keyName,
     version,
   } = new RegExp(`(?<![\\w.-])${host}${path}(?=[^\\w%-]*(?:$|[?#]))`, 'i').exec(plain)?.groups ?? {};
-  if (vaultHost === undefined) return '';
+  // Of two addresses, no code can know which one was meant.
+  const isOne = plain.split('://').length <= 2;
+  if (vaultHost === undefined || !isOne || vaultNameOf(fold(vaultHost), cloud) === undefined) return '';
   return ` Send https://${vaultHost}/keys/${keyName}${version === undefined ? '' : `/${version}`}.`;
 }
 
 const key = '[A-Za-z0-9-]{1,127}';
 const vault = '[A-Za-z][A-Za-z0-9-]{2,23}';
-const armKey = new RegExp(`/providers/microsoft\\.keyvault/(vaults|managedhsms)/(${vault})(?:/keys/(${key}))?`, 'i');
-const otherObject = new RegExp(`^https://(${vault})(\\.[a-z.]+?)(?::443)?/(certificates|secrets)/(${key})`, 'i');
-const insidePage = new RegExp(`https?://(${vault})(\\.[a-z.]+?)(?::443)?/keys/(${key})`, 'i');
+const pinned = '(?:/(?:versions/)?([0-9a-f]{32})(?![0-9a-z-]))?';
+const armKey = new RegExp(
+  `/providers/microsoft\\.keyvault/(vaults|managedhsms)/(${vault})(?:/keys/(${key})${pinned})?`,
+  'i',
+);
+const otherObject = new RegExp(
+  `^https://(${vault})(\\.[a-z.]+?)(?::443)?/(certificates|secrets|deletedkeys)/(${key})`,
+  'i',
+);
+const insidePage = new RegExp(`https?://(${vault})(\\.[a-z.]+?)(?::443)?/keys/(${key})${pinned}`, 'i');
 
 /** Pages of the portal and calls of Azure Resource Manager name a key inside their own address. */
 const otherSite = /^https:\/\/(?:[a-z0-9-]+\.)*(portal\.azure\.(?:com|us|cn)|management\.[a-z]+\.[a-z.]+)\//i;
@@ -74,23 +84,32 @@ export function whatWasPasted(text: string, cloud: Cloud): string | undefined {
   if (otherSite.exec(text)?.[1]?.startsWith('portal') === true) {
     const found = insidePage.exec(text.slice(8).replaceAll('%2F', '/').replaceAll('%3A', ':'));
     const where =
-      found === null ? "the field 'Key Identifier' of that page" : `https://${found[1]}${found[2]}/keys/${found[3]}`;
+      found === null
+        ? "the field 'Key Identifier' of that page"
+        : `https://${found[1]}${found[2]}/keys/${found[3]}${withVersion(found[4])}`;
     return `It is an address of the Azure portal. Send ${where}.`;
   }
   if (arm !== null) {
-    const [, kind = '', name = '', keyName] = arm;
+    const [, kind = '', name = '', keyName, version] = arm;
     const suffix = kind.toLowerCase() === 'vaults' ? vaultSuffix : hsmSuffix;
     return keyName === undefined
       ? `It is the resource id of a vault. Send the identifier of a key in it: https://${name}${suffix}/keys/<key>.`
-      : `It is a resource id. The identifier of this key is https://${name}${suffix}/keys/${keyName}.`;
+      : `It is a resource id. The identifier of this key is https://${name}${suffix}/keys/${keyName}${withVersion(version)}.`;
   }
   const other = otherObject.exec(text);
   if (other === null) return undefined;
   const [, name = '', suffix = '', collection = '', objectName = ''] = other;
-  return collection.toLowerCase() === 'certificates'
-    ? `It is the identifier of a certificate. Its key has the same name: https://${name}${suffix}/keys/${objectName}.`
-    : `It is the identifier of a secret. Only a key can wrap: https://${name}${suffix}/keys/<key>.`;
+  switch (collection.toLowerCase()) {
+    case 'certificates':
+      return `It is the identifier of a certificate. Its key has the same name: https://${name}${suffix}/keys/${objectName}.`;
+    case 'deletedkeys':
+      return `It is the identifier of a deleted key. Recover the key, then send https://${name}${suffix}/keys/${objectName}.`;
+    default:
+      return `It is the identifier of a secret. Only a key can wrap: https://${name}${suffix}/keys/<key>.`;
+  }
 }
+
+const withVersion = (version: string | undefined): string => (version === undefined ? '' : `/${version}`);
 
 /** Zones of private endpoints: Key Vault docs, "Integrate Key Vault with Azure Private Link". */
 const anyHost = /^([a-z][a-z0-9-]*)(\.privatelink)?\.(vault|vaultcore|managedhsm)(\.[a-z.]+)$/;
@@ -109,5 +128,10 @@ export function whichHost(host: string, cloud: Cloud): string | undefined {
   if (other !== undefined)
     return `It is a host of the cloud '${other}'; this service is set to '${cloud}' (setting KEYWARD_CLOUD).`;
   if (host.endsWith('.')) return 'It ends with a dot: remove the dot.';
+  const label = keyVaultSuffixes[cloud].flatMap((suffix) =>
+    host.endsWith(suffix) ? [host.slice(0, -suffix.length)] : [],
+  );
+  if (label.some((one) => one !== '' && !one.includes('.')) && vaultNameOf(host, cloud) === undefined)
+    return 'The name of a vault has 3 to 24 letters, digits and single hyphens, begins with a letter, and does not end with a hyphen.';
   return undefined;
 }

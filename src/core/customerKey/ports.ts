@@ -29,6 +29,8 @@ export interface Observed {
   readonly principal?: Principal;
   /** Neither the token nor the answer names the principal: it is the one of the settings. */
   readonly isPrincipalAssumed?: true;
+  /** The address from which Keyward called, as a refusal of the vault's firewall names it. */
+  readonly clientAddress?: string;
   readonly durationMs: number;
 }
 

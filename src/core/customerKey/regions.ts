@@ -1,7 +1,10 @@
 /**
  * The regions of each cloud. Keyward compares a vault's region with its account's, and an account's region never
- * changes, so it refuses a name that no region has. Source: Azure docs, "Azure regions list", with the regions that
- * Microsoft has announced.
+ * changes, so it refuses a name that no region has. Sources: the answer of Azure Resource Manager to "list locations"
+ * of March 2026 (Azure/terraform-azurerm-avm-utl-regions, modules/cached-data/locations.tf.json, regions of the type
+ * Physical without the staging ones), the map of paired regions of the Azure CLI (azure-cli, backup module,
+ * `secondary_region_map`), which has regions with restricted access and those of the other clouds, and the change log
+ * of Az PowerShell (israelnorthwest). Finland, Greece, Saudi Arabia and India South Central are announced by Microsoft.
  */
 import { Refusal } from '../base/errors.ts';
 import { fold, foldRegion } from '../base/names.ts';
@@ -10,12 +13,14 @@ import type { Cloud } from './keyVaultHosts.ts';
 const regions: Readonly<Record<Cloud, readonly string[]>> = {
   public: `australiacentral australiacentral2 australiaeast australiasoutheast austriaeast belgiumcentral brazilsouth
     brazilsoutheast canadacentral canadaeast centralindia centralus centraluseuap chilecentral denmarkeast eastasia
-    eastus eastus2 eastus2euap finlandcentral francecentral francesouth germanynorth germanywestcentral greececentral
-    indiasouthcentral indonesiacentral israelcentral italynorth japaneast japanwest jioindiacentral jioindiawest
-    koreacentral koreasouth malaysiawest mexicocentral newzealandnorth northcentralus northeurope norwayeast norwaywest
-    polandcentral qatarcentral saudiarabiaeast southafricanorth southafricawest southcentralus southeastasia southeastus
-    southindia spaincentral swedencentral swedensouth switzerlandnorth switzerlandwest taiwannorth taiwannorthwest
-    uaecentral uaenorth uksouth ukwest westcentralus westeurope westindia westus westus2 westus3`.split(/\s+/),
+    eastus eastus2 eastus2euap eastus3 finlandcentral francecentral francesouth germanynorth germanywestcentral
+    greececentral indiasouthcentral indonesiacentral israelcentral israelnorthwest italynorth japaneast japanwest
+    jioindiacentral jioindiawest koreacentral koreasouth malaysiasouth malaysiawest mexicocentral newzealandnorth
+    northcentralus northeastus5 northeurope norwayeast norwaywest polandcentral qatarcentral saudiarabiaeast
+    southafricanorth southafricawest southcentralus southcentralus2 southeastasia southeastus southeastus3
+    southeastus5 southindia southwestus spaincentral swedencentral swedensouth switzerlandnorth switzerlandwest
+    taiwannorth taiwannorthwest uaecentral uaenorth uksouth ukwest westcentralus westeurope westindia westus westus2
+    westus3`.split(/\s+/),
   usgov: ['usdodcentral', 'usdodeast', 'usgovarizona', 'usgoviowa', 'usgovtexas', 'usgovvirginia'],
   china: ['chinaeast', 'chinaeast2', 'chinaeast3', 'chinanorth', 'chinanorth2', 'chinanorth3'],
 };

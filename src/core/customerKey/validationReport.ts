@@ -9,6 +9,7 @@ import { Refusal } from '../base/errors.ts';
 import type { RemedyTarget } from '../base/remedies.ts';
 import { ruleNames } from './keyRequirements.ts';
 import { keyVaultSuffixes } from './keyVaultHosts.ts';
+import type { Observed } from './ports.ts';
 import {
   answerFound,
   type Found,
@@ -74,8 +75,12 @@ function targetOf({ binding, identifier, described }: KeyFacts, { location, clou
   if (binding === undefined || identifier instanceof Refusal)
     return { vaultHost: `NAME${keyVaultSuffixes[cloud][0]}`, vaultName: 'NAME', keyName: 'KEY', location };
   const version = identifier.version ?? (described?.ok === true ? described.value.version : undefined);
-  return { ...binding, location, ...defined({ version }) };
+  return { ...binding, location, ...defined({ version }), ...(described && calledBy(described.observed)) };
 }
+
+/** Who called the vault, and from where: a grant and a rule of a firewall name them. */
+export const calledBy = ({ principal, clientAddress }: Observed): Pick<RemedyTarget, 'principalId' | 'clientAddress'> =>
+  defined({ principalId: principal?.principalId, clientAddress });
 
 function look(name: CheckName, facts: KeyFacts, measure: Measure, before: readonly Found[]): Found | undefined {
   switch (name) {

@@ -3,6 +3,7 @@
  */
 import type { AccountView, DataKeyGeneration } from '../accounts/account.ts';
 import { isOpen } from '../accounts/dataKeyGenerations.ts';
+import { refuseWhilePending } from '../accounts/pendingDeletion.ts';
 import { getAccount } from '../accounts/readAccount.ts';
 import { saveAccount, storedOf } from '../accounts/writeAccount.ts';
 import type { Actor } from '../audit/auditEntry.ts';
@@ -26,6 +27,7 @@ export function destroyGeneration(
 ): Promise<AccountView> {
   return retryLostRaces(async () => {
     const current = await getAccount(account, service);
+    refuseWhilePending(current.record);
     const usage = (await dataKeyUsage(current, service)).find((one) => one.generation === generation);
     if (usage === undefined)
       throw new Refusal('NotFound', `The account has wrapped no data keys under generation ${generation}.`, {

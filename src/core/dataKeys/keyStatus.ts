@@ -37,7 +37,8 @@ export function signRefusedStatus(
   { statusKeys, clock }: SignTools & Pick<DataKeysDeps, 'clock'>,
 ): Promise<string> {
   const at = iso(clock.now());
-  const cause = verdictOn(view)?.cause ?? 'UnknownResponse';
+  const isPending = view.record.pendingDeletion !== undefined;
+  const cause = isPending ? 'AccountPendingDeletion' : (verdictOn(view)?.cause ?? 'UnknownResponse');
   return statusKeys.sign({ ...aboutAccount(view, nonce), issuedAt: at, notAfter: at, cause });
 }
 

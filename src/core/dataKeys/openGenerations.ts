@@ -1,7 +1,7 @@
 /** The keys that wrap the data keys of an account, opened for one use of its leased account key. */
 import type { AccountView } from '../accounts/account.ts';
 import { isOpen, type OpenGeneration, withNewGeneration } from '../accounts/dataKeyGenerations.ts';
-import { refuseWhileInaccessible } from '../accounts/gate.ts';
+import { refuseUnlessEnabled } from '../accounts/gate.ts';
 import type { LeaseTerm } from '../accounts/processState.ts';
 import { accountNotFound, getAccount } from '../accounts/readAccount.ts';
 import { openInRecord } from '../accounts/secretLayers.ts';
@@ -81,7 +81,7 @@ export async function withNewestGeneration(view: AccountView, service: DataKeysD
       const current = await getAccount(name, service);
       if (current.record.instanceId !== instanceId) throw accountNotFound(fold(name));
       if (hasNewest(current)) return current;
-      refuseWhileInaccessible(current);
+      refuseUnlessEnabled(current);
       const { record } = current;
       const { atRest } = await service.rings();
       const tools = { atRest, random: service.random };

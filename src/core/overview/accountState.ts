@@ -2,7 +2,7 @@
  * The state of an indexed account, from the row of its key. A key's row has the times of its last change. That all keys of a range of
  * vaults have been checked since, the range says: `checkedAt` is the oldest last check of any key there. Pure.
  */
-import { leasePolicyOf } from '../accounts/account.ts';
+import { type AccountState, leasePolicyOf } from '../accounts/account.ts';
 import { servedBy } from '../accounts/served.ts';
 import type { Cause } from '../base/causes.ts';
 import type { Policy } from '../base/policy.ts';
@@ -25,8 +25,9 @@ export interface ListedVerdict {
 
 export interface ListedAccount {
   readonly account: IndexedAccount;
-  readonly state: 'Enabled' | 'CustomerKeyInaccessible';
-  readonly served: 'yes' | 'untilLeaseEnd' | 'no';
+  readonly state: AccountState;
+  /** Absent while the deletion is pending: the account is not served, whether its key works or not. */
+  readonly served?: 'yes' | 'untilLeaseEnd' | 'no';
   readonly servedUntil?: EpochMs;
   /** Absent under the system key. */
   readonly key?: ListedVerdict & { readonly row: IndexedKey; readonly keyReleasedBy?: EpochMs };
@@ -64,6 +65,7 @@ export function listedAccount(
   ofService: Policy,
   version?: string,
 ): ListedAccount {
+  if (account.pendingDeletion !== undefined) return { account, state: 'PendingDeletion' };
   if (account.key === undefined) return { account, state: 'Enabled', served: 'yes' };
   const policy = leasePolicyOf(account, ofService);
   const key = row === undefined ? undefined : listedVerdict(row, checkedAt, now, ofService, version);

@@ -4,7 +4,7 @@
  */
 import type { Stored } from '../base/stored.ts';
 import { isAccessible } from '../watch/watch.ts';
-import { type Counts, minus, ofKey, ofSystemAccount, sum } from './counts.ts';
+import { type Counts, minus, ofAccount, ofKey, sum } from './counts.ts';
 import { type IndexedAccount, type IndexedKey, type IndexedWatch, isMixed } from './indexRows.ts';
 import type { OwnerChange } from './ports.ts';
 
@@ -41,8 +41,8 @@ export function changedByAccount(rows: AccountRows, next: IndexedAccount | undef
     const base = newKey ?? (watch === undefined ? undefined : { owner: next.owner, watch, accounts: 0 });
     if (base !== undefined) changes.push({ before: newKey, key: is === undefined ? more(base) : base });
   }
-  const gone = isMoved && was.key === undefined ? minus(ofSystemAccount) : {};
-  const come = next !== undefined && keyId === undefined && is === undefined ? ofSystemAccount : {};
+  const gone = sum(...[...(isMoved ? [was] : []), is].map((one) => minus(ofKeyless(one))));
+  const come = ofKeyless(next);
   const difference = sum(gone, come, ...changes.map(differenceOf));
   return {
     change: {
@@ -74,6 +74,9 @@ export function changedByWatch(
   const change = { ...withCounts(counts, difference), keys: [written(key)] };
   return { change, difference, marks: marksOf([{ before, key }]) };
 }
+
+const ofKeyless = (account: IndexedAccount | undefined): Counts =>
+  account === undefined || account.key !== undefined ? {} : ofAccount(account);
 
 interface KeyChange {
   readonly before: IndexedKey | undefined;

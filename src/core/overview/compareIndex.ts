@@ -13,7 +13,7 @@ import { retryLostRaces } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
 import { iso } from '../base/time.ts';
 import type { Watch } from '../watch/watch.ts';
-import { type Counts, minus, ofKey, ofSystemAccount, sum } from './counts.ts';
+import { type Counts, minus, ofAccount, ofKey, sum } from './counts.ts';
 import type { OverviewDeps } from './deps.ts';
 import {
   type IndexedAccount,
@@ -100,7 +100,7 @@ export async function compareOwner(owner: string, service: CompareDeps): Promise
     const stored = await index.counts(owner);
     const keys = new Map<string, IndexedKey>();
     const found = new Map<string, number>();
-    let system = 0;
+    let keyless: Counts = {};
     let at: IndexPosition | undefined = { owner };
     while (at !== undefined) {
       const page = await index.ofOwner(at, rowsPerCall);
@@ -113,13 +113,12 @@ export async function compareOwner(owner: string, service: CompareDeps): Promise
           log.warn('The overview had an account that is gone', { account: row.account.name });
           await overview.removeNow(row.account);
           return compareOwner(owner, service);
-        } else if (id === undefined) system += 1;
+        } else if (id === undefined) keyless = sum(keyless, ofAccount(row.account));
         else found.set(id, (found.get(id) ?? 0) + 1);
       }
     }
     const counted = [...keys.values()].map((key) => ({ ...key, accounts: found.get(key.watch.binding.id) ?? 0 }));
-    const systemCounts = Object.fromEntries(Object.entries(ofSystemAccount).map(([name, one]) => [name, one * system]));
-    const counts = sum(systemCounts, ...counted.filter((key) => key.accounts > 0).map(ofKey));
+    const counts = sum(keyless, ...counted.filter((key) => key.accounts > 0).map(ofKey));
     const wrong = counted
       .filter((key) => key.accounts !== keys.get(key.watch.binding.id)?.accounts)
       .slice(0, keysPerBatch);
@@ -139,8 +138,7 @@ export async function compareOwner(owner: string, service: CompareDeps): Promise
 async function isPresent(account: IndexedAccount, { read }: CompareDeps['accounts']): Promise<boolean> {
   const stored = await read(account.name);
   if (stored?.value.lifecycle !== 'active' || stored.value.instanceId !== account.instanceId) return false;
-  const { encryption } = stored.value;
-  return (encryption.type === 'CustomerKey' ? encryption.binding.id : undefined) === account.key?.bindingId;
+  return indexedAccountOf(stored.value).key?.bindingId === account.key?.bindingId;
 }
 
 const ownersPerMessage = 50;

@@ -1,6 +1,6 @@
 /**
  * Counts of accounts and keys, for the service and for one owner. A count is a sum of contributions: of each key with its accounts, and
- * of each account under the system key. A change of a row changes the counts by the difference. Pure.
+ * of each account that belongs to no key in the index. A change of a row changes the counts by the difference. Pure.
  */
 import type { Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
@@ -8,7 +8,7 @@ import type { WatchStatus } from '../base/vocabulary.ts';
 import { vaultIdOf } from '../customerKey/binding.ts';
 import { isCurrentAsSwept } from '../watch/verdictTimes.ts';
 import type { CheckedRanges } from './checkedRanges.ts';
-import type { IndexedKey } from './indexRows.ts';
+import type { IndexedAccount, IndexedKey } from './indexRows.ts';
 
 /**
  * By dotted name: `accounts`, `encryption.SystemKey`, `state.Enabled`, `status.Suspect`, `cause.KeyDisabled`, and
@@ -18,12 +18,12 @@ export type Counts = Readonly<Record<string, number>>;
 
 export const noCounts: Counts = {};
 
-export const ofSystemAccount: Counts = {
-  accounts: 1,
-  'encryption.SystemKey': 1,
-  'state.Enabled': 1,
-  'served.yes': 1,
-};
+/** Of an account that is counted with no key: under the system key, or deleted and not purged yet. */
+export function ofAccount({ pendingDeletion: pending }: Pick<IndexedAccount, 'pendingDeletion'>): Counts {
+  const type = pending?.keyIdentifier === undefined ? 'SystemKey' : 'CustomerKey';
+  const state = pending === undefined ? { 'state.Enabled': 1, 'served.yes': 1 } : { 'state.PendingDeletion': 1 };
+  return { accounts: 1, [`encryption.${type}`]: 1, ...state };
+}
 
 /** What the data plane gets by a key's status. Suspect and Unreachable: of processes that hold the account key. */
 const servedBy = {

@@ -4,7 +4,8 @@
  * the watch decide.
  */
 import canonicalize from 'canonicalize';
-import type { ActiveAccount } from '../accounts/account.ts';
+import type { ActiveAccount, PendingDeletion } from '../accounts/account.ts';
+import { defined } from '../base/defined.ts';
 import { fold } from '../base/names.ts';
 import type { EpochMs } from '../base/time.ts';
 import { statusOfKey, type Verdict, type Watch } from '../watch/watch.ts';
@@ -19,12 +20,14 @@ export interface IndexedAccount {
   /** Of the record that was copied: an older copy never replaces a newer one. */
   readonly revision: number;
   readonly leaseSeconds?: number;
-  /** Absent under the system key. */
+  /** Absent under the system key, and while the deletion is pending: then no key decides the state. */
   readonly key?: {
     readonly bindingId: string;
     readonly keyIdentifier: string;
     readonly follows: boolean;
   };
+  /** The deletion is pending. With the key identifier of an account under a customer key. */
+  readonly pendingDeletion?: PendingDeletion & { readonly keyIdentifier?: string };
 }
 
 /** The watch as of its last change of status, cause, versions or warnings. Times that move with each look are those of that moment. */
@@ -65,11 +68,15 @@ export const positionOf = (row: IndexRow): IndexPosition =>
     : { owner: row.account.owner, bindingId: row.account.key?.bindingId, name: row.account.name };
 
 export function indexedAccountOf(record: ActiveAccount): IndexedAccount {
-  const { instanceId, owner, location, createdAt, revision, leaseSeconds, encryption } = record;
+  const { instanceId, owner, location, createdAt, revision, leaseSeconds, encryption, pendingDeletion } = record;
+  const keyIdentifier = encryption.type === 'SystemKey' ? undefined : encryption.keyIdentifier;
   return {
     ...{ name: fold(record.name), instanceId, owner, location, createdAt, revision },
     ...(leaseSeconds === undefined ? {} : { leaseSeconds }),
-    ...(encryption.type === 'SystemKey' ? {} : { key: keyOf(encryption) }),
+    ...(encryption.type === 'SystemKey' || pendingDeletion !== undefined ? {} : { key: keyOf(encryption) }),
+    ...(pendingDeletion === undefined
+      ? {}
+      : { pendingDeletion: { ...pendingDeletion, ...defined({ keyIdentifier }) } }),
   };
 }
 

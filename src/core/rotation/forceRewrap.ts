@@ -4,7 +4,7 @@
  * too.
  */
 import { type AccountView, boundOf } from '../accounts/account.ts';
-import { keyUnreachable, refuseWhileInaccessible } from '../accounts/gate.ts';
+import { keyUnreachable, refuseUnlessEnabled } from '../accounts/gate.ts';
 import { getAccount } from '../accounts/readAccount.ts';
 import type { Actor } from '../audit/auditEntry.ts';
 import { classOf } from '../base/causes.ts';
@@ -26,7 +26,7 @@ import { watchesOf } from './usage.ts';
 export function forceAccount(name: string, actor: Actor, service: RotationDeps): Promise<AccountView> {
   return retryLostRaces(async () => {
     const view = await getAccount(name, service);
-    refuseWhileInaccessible(view);
+    refuseUnlessEnabled(view);
     const { record, etag, watch } = view;
     const account = boundIn({ value: record, etag });
     if (account === undefined)

@@ -6,11 +6,13 @@
  */
 import type { Actor } from '../audit/auditEntry.ts';
 import { classOf } from '../base/causes.ts';
-import { describeError, retryLostRaces, Unavailable } from '../base/errors.ts';
+import { defined } from '../base/defined.ts';
+import { describeError, KeywardError, retryLostRaces, Unavailable } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
+import { versionedIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { KeyDescription } from '../customerKey/ports.ts';
 import { type BoundRow, boundAccounts, staleRowMs } from '../watch/boundAccounts.ts';
-import type { Watch } from '../watch/watch.ts';
+import type { RewrapFailure, Watch } from '../watch/watch.ts';
 import type { RotationDeps } from './deps.ts';
 import {
   boundIn,
@@ -47,6 +49,10 @@ export interface RewrapRun extends Goal {
   /** Every row is processed. */
   isOver: boolean;
   failed: number;
+  /** The first accounts that failed. */
+  readonly failures: RewrapFailure[];
+  /** The owner of all accounts of the binding, as soon as a record has been read. */
+  owner?: string;
   moved: number;
   readonly startedAt: EpochMs;
 }
@@ -71,6 +77,7 @@ export function beginRun(watch: Watch, target: KeyDescription, service: Rotation
     isInDoubt: watch.unusableVersion?.version === target.version,
     isOver: false,
     failed: 0,
+    failures: [],
     moved: 0,
     startedAt: service.clock.now(),
   };
@@ -131,7 +138,6 @@ async function processNext(run: RewrapRun, slice: RewrapBatch, service: Rotation
 }
 
 async function processRow(row: BoundRow, run: RewrapRun, slice: RewrapBatch, service: RotationDeps): Promise<void> {
-  const account = row.value.name;
   try {
     const outcome = await retryLostRaces(() => rewrapRow(row, run, service));
     if (outcome === 'notDue') return;
@@ -144,10 +150,21 @@ async function processRow(row: BoundRow, run: RewrapRun, slice: RewrapBatch, ser
     noteFailure(outcome, row, run, slice, service);
   } catch (error) {
     if (error instanceof Unavailable && error.code === 'StorageUnavailable') throw error;
-    run.failed += 1;
-    service.log.error('An account could not be re-wrapped', { account, error: describeError(error) });
+    addFailure(run, { account: row.value.name, code: error instanceof KeywardError ? error.code : 'InternalError' });
+    service.log.error('An account could not be re-wrapped', { ...aboutRow(row, run), error: describeError(error) });
   }
 }
+
+/** Enough to see who is concerned. The watch has them all in one row. */
+const mostNamed = 20;
+
+function addFailure(run: RewrapRun, failure: RewrapFailure): void {
+  run.failed += 1;
+  if (run.failures.length < mostNamed) run.failures.push(failure);
+}
+
+const aboutRow = ({ value: { name, version } }: BoundRow, { owner, watch }: RewrapRun) =>
+  defined({ owner, key: versionedIdentifier(watch.binding, version), account: name });
 
 function noteFailure(
   failure: UnwrapFailure,
@@ -157,7 +174,7 @@ function noteFailure(
   { log }: RotationDeps,
 ): void {
   const { at, cause, observed } = failure;
-  const about = { account: row.value.name, cause, version: at, keyVaultRequestId: observed.requestId };
+  const about = { ...aboutRow(row, run), cause, version: at, keyVaultRequestId: observed.requestId };
   // No answer for one account means none for the next: wait for the next look. Throttled: wait for the next message.
   if (classOf(cause) === 'unreachable') {
     slice.stop ??= failure;
@@ -165,7 +182,7 @@ function noteFailure(
     if (cause === 'Throttled') return;
   } else if (at === 'new') slice.stop = failure;
   else if (cause === 'KeyMaterialMismatch') {
-    run.failed += 1;
+    addFailure(run, { account: row.value.name, code: cause });
     log.error('An account key does not match its record', about);
     return;
   } else run.blocked.add(row.value.version);
@@ -184,6 +201,7 @@ async function rewrapRow(
     if (row.ageMs > staleRowMs) await service.bindings.removeAccount(bindingId, row);
     return 'notDue';
   }
+  run.owner ??= account.stored.value.owner;
   if (!isDue(account, run)) return 'notDue';
   const failure = await rewrapAccount(account, run, service);
   if (failure !== undefined) return failure;

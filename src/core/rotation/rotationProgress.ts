@@ -57,6 +57,7 @@ function progressOf({ rotation }: Watch, run: RewrapRun, slice: RewrapBatch): Ro
     since: running?.since ?? run.startedAt,
     done: (running?.done ?? 0) + slice.rewrapped,
     failed: run.failed,
+    ...(run.failures.length === 0 ? {} : { failures: [...run.failures] }),
     isWaiting: run.isOver,
   };
 }

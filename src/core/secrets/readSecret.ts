@@ -1,6 +1,6 @@
 /** Finds secrets by name, and returns what may be shown without decrypting any. */
 import type { AccountView } from '../accounts/account.ts';
-import { refuseWhileInaccessible } from '../accounts/gate.ts';
+import { refuseUnlessEnabled } from '../accounts/gate.ts';
 import { getAccount } from '../accounts/readAccount.ts';
 import type { SecretPage, SecretRef, StoredSecret } from '../accounts/secretRow.ts';
 import { Refusal } from '../base/errors.ts';
@@ -40,7 +40,7 @@ export function secretNotFound(ref: SecretRef): Refusal {
 /** The account of a call on its secrets. @throws Refusal AccountNotFound | CustomerKeyInaccessible */
 export async function accountToServe(account: string, service: SecretsDeps): Promise<AccountView> {
   const view = await getAccount(account, service);
-  refuseWhileInaccessible(view);
+  refuseUnlessEnabled(view);
   return view;
 }
 

@@ -1,17 +1,17 @@
 /**
  * Writes secrets. A writer may be delayed anywhere between encrypting and saving, even while the account key or the
- * at-rest ring is rotated and the older key destroyed. Two things keep its secret readable:
+ * at-rest ring is rotated and the older key destroyed. Its secret stays readable, because it saves only beside a record
+ * that names the keys it used:
  *
- *   replacing   is conditional on the row that was read. Before an older key is destroyed, a pass has changed every row under it,
- *               so the condition of the delayed writer fails and it begins again
- *   after it    the writer knows the record of that moment, which the same batch has written, and reads the rings again where it is stale
- *               (rings/staleWriter.ts). It is done only when the
- *               keys that it used are ones that a later pass over the secrets will find. Otherwise it encrypts again: it still
- *               has the plain bytes
+ *   account key   a rotation changes the record, and the pass over the secrets comes after it
+ *   at-rest KEK   the pass of the retiring phase notes in the record the oldest KEK that may still encrypt (`keksFrom`),
+ *                 before it looks at the account's secrets
+ *
+ * A writer that comes later finds its save refused, reads again and encrypts again: it still has the plain bytes. One that
+ * replaces a secret is also conditional on the row that it read, which a pass may have changed.
  */
 
 import type { AccountView, ActiveAccount } from '../accounts/account.ts';
-import { accountNotFound, findAccount } from '../accounts/readAccount.ts';
 import { protectSecret } from '../accounts/secretLayers.ts';
 import type { SecretRef, SecretRow, StoredSecret } from '../accounts/secretRow.ts';
 import { checkPreconditions, type Preconditions } from '../accounts/writeAccount.ts';
@@ -22,7 +22,6 @@ import { Refusal, retryLostRaces } from '../base/errors.ts';
 import { KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
 import { parseSecret, plainLengthOf } from '../crypto/secretEnvelope.ts';
 import type { Rings } from '../rings/ring.ts';
-import { isSealStillValid } from '../rings/staleWriter.ts';
 import type { SecretsDeps } from './deps.ts';
 import { headerOf, secretAddressOf, storedBytes } from './openStoredSecrets.ts';
 import { accountToServe, secretEtagOf } from './readSecret.ts';
@@ -85,7 +84,7 @@ async function storedLength(view: AccountView, row: StoredSecret, service: Secre
   try {
     const stored = storedBytes(row);
     const { generation, ringGeneration } = parseSecret(stored);
-    const { atRest } = await ringsFor(row, service);
+    const { atRest } = await ringsFor(view.record, row, service);
     atRest.kek(ringGeneration);
     const { accountKeyGeneration, olderAccountKeys: older } = view.record;
     if (generation !== accountKeyGeneration && !older?.keys.some((one) => one.generation === generation))
@@ -109,7 +108,7 @@ async function relabel(
   const { label: _, ...kept } = row.value;
   const changes = { name, version: service.random.uuid(), updatedAt: service.clock.now() };
   const value = { ...kept, ...changes, ...defined({ label }) };
-  const { etag } = await saveSecret({ ref: row.ref, row: value, etag: row.etag }, record, actor, service);
+  const etag = await saveSecret({ ref: row.ref, row: value, etag: row.etag }, record, actor, service);
   return { ref: row.ref, value, etag };
 }
 
@@ -134,12 +133,13 @@ async function seal(
       createdAt: row?.value.createdAt || now,
       updatedAt: now,
     };
-    const rings = await ringsFor(row, service);
-    const sealed = await sealedUnder(view, ref, plain, service);
-    const value = { ...about, sealed };
-    const committed = await saveSecret({ ref, row: value, etag: row?.etag }, view.record, actor, service);
-    const secret = { ref, value, etag: committed.etag };
-    return await resealUntilValid(secret, view.record, rings, plain, service, committed.record);
+    const { atRest } = await ringsFor(view.record, row, service);
+    const value = { ...about, sealed: await sealedUnder(view, ref, plain, atRest, service) };
+    const used = { generation: view.record.accountKeyGeneration, kek: atRest.newest.generation };
+    const isCurrent = (now: ActiveAccount) =>
+      now.accountKeyGeneration === used.generation && used.kek >= oldestKekOf(now);
+    const etag = await saveSecret({ ref, row: value, etag: row?.etag, isCurrent }, view.record, actor, service);
+    return { ref, value, etag };
   } finally {
     wipe(made);
   }
@@ -151,49 +151,28 @@ function ofWhat({ of: given }: SecretInput, row: StoredSecret | undefined): Pick
   return of === undefined ? {} : { of };
 }
 
+const oldestKekOf = ({ keksFrom }: ActiveAccount): number => keksFrom?.['at-rest'] ?? 0;
+
 /** Never older than the KEK of the row to replace: a row that a pass has changed does not go back. */
-async function ringsFor(row: StoredSecret | undefined, { rings }: Pick<SecretsDeps, 'rings'>): Promise<Rings> {
+async function ringsFor(
+  record: ActiveAccount,
+  row: StoredSecret | undefined,
+  { rings }: Pick<SecretsDeps, 'rings'>,
+): Promise<Rings> {
   const known = await rings();
   const stands = row === undefined ? 0 : (headerOf(row)?.ringGeneration ?? 0);
-  return stands > known.atRest.newest.generation ? rings('fresh') : known;
+  return Math.max(stands, oldestKekOf(record)) > known.atRest.newest.generation ? rings('fresh') : known;
 }
 
-async function sealedUnder(view: AccountView, ref: SecretRef, plain: Bytes, service: SecretsDeps): Promise<string> {
-  const { atRest } = await service.rings();
+async function sealedUnder(
+  view: AccountView,
+  ref: SecretRef,
+  plain: Bytes,
+  atRest: Rings['atRest'],
+  service: SecretsDeps,
+): Promise<string> {
   const context = { ...secretAddressOf(view.record, ref), generation: view.record.accountKeyGeneration };
   return service.leases.withAccountKey(view, (accountKey) =>
     base64(protectSecret(plain, context, accountKey, atRest, service.random)),
   );
-}
-
-/**
- * Repeats until the saved secret is under a key that will not be destroyed without it. `committed`: the record in the
- * moment of the save.
- */
-async function resealUntilValid(
-  secret: StoredSecret,
-  sealedBy: ActiveAccount,
-  used: Rings,
-  plain: Bytes,
-  service: SecretsDeps,
-  committed?: ActiveAccount,
-): Promise<StoredSecret> {
-  const isAtRest = await isSealStillValid(used, service);
-  const seenRecord = () => findAccount(secret.ref.account, service).then((found) => found?.record);
-  const record = committed ?? (await seenRecord());
-  if (record === undefined || record.instanceId !== sealedBy.instanceId) {
-    await service.secrets.remove(secret.ref, secret.etag);
-    throw accountNotFound(secret.ref.account);
-  }
-  const { accountKeyGeneration, olderAccountKeys: older } = record;
-  const generation = sealedBy.accountKeyGeneration;
-  const isBeingRekeyed = older?.phase === 'moving' && older.keys.some((one) => one.generation === generation);
-  if (isAtRest && (generation === accountKeyGeneration || isBeingRekeyed)) return secret;
-  const rings = await service.rings();
-  const view = await accountToServe(secret.ref.account, service);
-  const value = { ...secret.value, sealed: await sealedUnder(view, secret.ref, plain, service) };
-  const etag = await service.secrets.replace(secret.ref, value, secret.etag);
-  // Another writer has changed, replaced or deleted it since: this writer no longer left it under the older key.
-  if (etag === undefined) return secret;
-  return resealUntilValid({ ...secret, value, etag }, view.record, rings, plain, service);
 }

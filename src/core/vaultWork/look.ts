@@ -3,7 +3,7 @@
  * number of accounts that share it. The result is evidence for the watch, and for nothing else (INV-7).
  */
 import pLimit from 'p-limit';
-import { type ActiveAccount, isWrappedBy, wrappedByOf } from '../accounts/account.ts';
+import { type ActiveAccount, isWrappedBy, type WrappedAccount, wrappedByOf } from '../accounts/account.ts';
 import { openAccountKey } from '../accounts/accountKey.ts';
 import { auditKeyUses, type KeyUse, recordingKeyVault } from '../accounts/keyUse.ts';
 import { hex, sha256, utf8, wipe } from '../base/bytes.ts';
@@ -14,10 +14,11 @@ import { measure } from '../base/metrics.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import { isFederated } from '../customerKey/binding.ts';
-import { boundAccounts, isAnyBound, staleRowMs } from '../watch/boundAccounts.ts';
+import { type BoundRow, boundAccounts, isAnyBound, staleRowMs } from '../watch/boundAccounts.ts';
 import { needsControlLook } from '../watch/judge.ts';
 import { afterLook, afterSleep, duringLook } from '../watch/lookSchedule.ts';
 import type { LookTime } from '../watch/provenTime.ts';
+import { isPlain, type LookSample, type StoredSample, usableSample } from '../watch/sample.ts';
 import { updateWatch } from '../watch/updateWatch.ts';
 import type { Evidence, Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
@@ -34,8 +35,10 @@ const keyward = { kind: 'keyward', id: 'look' } as const;
 export interface LookRound {
   silence?: Cause;
   /** Audited after the looks, so that no look waits for the audit of an account. */
-  readonly used: { readonly record: ActiveAccount; readonly uses: readonly KeyUse[] }[];
+  readonly used: { readonly record: UsedAccount; readonly uses: readonly KeyUse[] }[];
 }
+
+type UsedAccount = Pick<ActiveAccount, 'name' | 'instanceId' | 'owner' | 'auditKeyUse'>;
 
 const tellAtOnce = 10;
 
@@ -65,11 +68,17 @@ const silences: ReadonlySet<Cause> = new Set([
   'TlsFailure',
 ]);
 
-/** Looks at every version in use, and records the results. */
+/** What a sweep knows of the sample of a binding. The look uses it, or stores one. */
+export interface SampleOfSweep {
+  readonly stored: StoredSample | undefined;
+}
+
+/** Looks at every version in use, and records the results. Without `sample` it reads the records of accounts. */
 export async function lookAtBinding(
   stored: Stored<Watch>,
   round: LookRound,
   service: VaultWorkDeps,
+  sample?: SampleOfSweep,
 ): Promise<Stored<Watch>> {
   const watch = stored.value;
   const when: LookTime = {
@@ -81,17 +90,22 @@ export async function lookAtBinding(
   const evidence: Evidence[] = [];
   const unused: string[] = [];
   const samplesAfter: Record<string, string> = {};
+  const usable = usableSample(watch, sample?.stored);
+  let opened: Sample | undefined;
   for (const version of Object.keys(watch.versions)) {
-    const look = await lookAtVersion(watch, version, when.beganAt, round, service);
+    const look = await lookAtVersion(watch, version, when.beganAt, round, service, usable);
+    opened ??= look.opened;
     if (look.samplesAfter !== undefined) samplesAfter[version] = look.samplesAfter;
     if (look.seen === 'unused') unused.push(version);
     else evidence.push(look.seen);
   }
   if (evidence.length === 0) {
+    if (sample?.stored !== undefined) await service.bindings.removeSample(watch.binding.id);
     const asleep = await updateWatch(stored, (before) => afterSleep(before, when, service.policy), service);
     return withoutUnused(asleep, unused, service);
   }
   const observed = await recordLook(stored, evidence, samplesAfter, when, service);
+  if (sample !== undefined && opened !== undefined) await saveSample(observed.value, opened, service);
   logKeyStatus(stored.value, observed.value, round.used.at(-1)?.record.owner, service);
   for (const { version, cause = 'none' } of evidence) {
     const status = observed.value.versions[version]?.status;
@@ -132,6 +146,8 @@ function withSamples(watch: Watch, samplesAfter: Readonly<Record<string, string>
 interface VersionLook {
   readonly seen: Evidence | 'unused';
   readonly samplesAfter?: string;
+  /** The account whose record was read, and whose key the vault has opened. */
+  readonly opened?: Sample;
 }
 
 /** A vault answers a sample quickly, and a sample that cannot be opened here costs a read. */
@@ -149,6 +165,7 @@ async function lookAtVersion(
   takenAt: EpochMs,
   round: LookRound,
   service: VaultWorkDeps,
+  usable: LookSample | undefined,
 ): Promise<VersionLook> {
   const { clock, policy, wrongSamples } = service;
   // All evidence of a look has the time of its start. So the next look, which is planned from that time, is late enough
@@ -156,21 +173,31 @@ async function lookAtVersion(
   const about = { bindingId: watch.binding.id, version, takenAt, afterLooks: watch.lookCount };
   if (round.silence !== undefined) return { seen: { ...about, cause: round.silence } };
   const until = clock.monotonic() + policy.lookDeadlineSeconds * 1000;
+  if (usable !== undefined) {
+    const {
+      isAboutKey,
+      isCalled: _,
+      ...shown
+    } = await lookWith(accountOf(usable, watch), watch, about, round, service);
+    if (isAboutKey) return { seen: { ...about, ...shown } };
+  }
   let seen: Evidence | 'unused' = 'unused';
   let samplesAfter = watch.samplesAfter?.[version];
   let [samples, calls] = [0, 0];
-  for await (const { record, position } of samplesOf(watch, version, service)) {
+  for await (const sample of samplesOf(watch, version, service)) {
+    const { record, row } = sample;
     const id = sampleId(record);
     samples += 1;
     if (!wrongSamples.has(id)) {
       const { isAboutKey, isCalled, ...shown } = await lookWith(record, watch, about, round, service);
-      if (isAboutKey) return { seen: { ...about, ...shown }, ...defined({ samplesAfter }) };
+      const opened = shown.cause === undefined ? sample : undefined;
+      if (isAboutKey) return { seen: { ...about, ...shown }, ...defined({ samplesAfter, opened }) };
       // The vault itself can cause wrong bytes. A sample that fails before the call stays wrong.
       if (isCalled) calls += 1;
-      else wrongSamples.set(id, position);
+      else wrongSamples.set(id, row.position);
     }
     seen = { ...about, cause: 'KeyMaterialMismatch' };
-    samplesAfter = position;
+    samplesAfter = row.position;
     if (samples === maxSamples || calls === maxVaultCalls || clock.monotonic() > until) break;
   }
   return { seen, ...defined({ samplesAfter }) };
@@ -187,21 +214,44 @@ interface Sampled {
   readonly isCalled: boolean;
 }
 
+/** The account of the sample, as far as a look needs its record. */
+const accountOf = ({ version, ...account }: LookSample, { binding }: Watch): LookedAt => ({
+  ...account,
+  encryption: { type: 'CustomerKey', binding, version },
+});
+
+/** A copy of what was just read, unless the account changes at this time, or has every look in its own audit. */
+async function saveSample(watch: Watch, { record, row }: Sample, { bindings }: VaultWorkDeps): Promise<void> {
+  if (!isPlain(watch) || record.auditKeyUse === true) return;
+  const { name, instanceId, owner, accountKeyGeneration, wrappedAccountKey } = record;
+  const { version } = row.value;
+  const sample = { version, name, instanceId, owner, accountKeyGeneration, wrappedAccountKey };
+  try {
+    await bindings.saveSample(watch.binding.id, sample, row);
+  } catch (error) {
+    if (!(error instanceof LostRace)) throw error;
+  }
+}
+
+type LookedAt = WrappedAccount & UsedAccount;
+
 async function lookWith(
-  sample: ActiveAccount,
+  sample: LookedAt,
   watch: Watch,
   when: Pick<Evidence, 'version' | 'takenAt'>,
   round: LookRound,
   service: VaultWorkDeps,
-): Promise<Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId' | 'principal' | 'isUnnamed'> & Sampled> {
+): Promise<
+  Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId' | 'principal' | 'isUnnamed' | 'clientAddress'> & Sampled
+> {
   const { log, policy } = service;
   const uses: KeyUse[] = [];
   const opened = await openAccountKey(sample, { ...service, keyVault: recordingKeyVault(service.keyVault, uses) });
   round.used.push({ record: sample, uses });
-  const { requestId: keyVaultRequestId, durationMs, principal, isPrincipalAssumed } = opened.observed;
+  const { requestId: keyVaultRequestId, durationMs, principal, isPrincipalAssumed, clientAddress } = opened.observed;
   const isNamed = principal !== undefined && isPrincipalAssumed === undefined;
   const isUnnamed = isNamed || isFederated(watch.binding.identity) ? undefined : true;
-  const proof = defined({ keyVaultRequestId, principal, isUnnamed });
+  const proof = defined({ keyVaultRequestId, principal, isUnnamed, clientAddress });
   const about = { account: sample.name, key: wrappedByOf(sample.encryption), keyVaultRequestId, durationMs };
   measure(log, 'keyward.looks.ms', durationMs, { cause: opened.ok ? 'none' : opened.cause });
   if (opened.ok) {
@@ -210,7 +260,8 @@ async function lookWith(
     return { ...proof, isAboutKey: true, isCalled: true };
   }
   if (silences.has(opened.cause)) round.silence = opened.cause;
-  if (opened.cause === 'KeyMaterialMismatch') log.error('An account key does not match its record', about);
+  if (opened.cause === 'KeyMaterialMismatch')
+    log.error('An account key does not match its record', { ...about, owner: sample.owner });
   const denied = { ...when, cause: opened.cause, ...proof };
   const cause = (await isOwnFault(watch, denied, sample.owner, service)) ? 'IdentityReplaced' : opened.cause;
   const controlLook = needsControlLook(cause, policy) ? await service.controlLook(watch.binding) : undefined;
@@ -221,7 +272,7 @@ async function lookWith(
 
 interface Sample {
   readonly record: ActiveAccount;
-  readonly position: string;
+  readonly row: BoundRow;
 }
 
 /**
@@ -237,8 +288,7 @@ async function* samplesOf(watch: Watch, version: string, service: VaultWorkDeps)
       const stored = await readIfWhole(row.value.name, service);
       if (stored === 'damaged') continue;
       const record = stored?.value;
-      if (record?.lifecycle === 'active' && isWrappedBy(record, bindingId, version))
-        yield { record, position: row.position };
+      if (record?.lifecycle === 'active' && isWrappedBy(record, bindingId, version)) yield { record, row };
       else if (row.ageMs > staleRowMs) await service.bindings.removeAccount(bindingId, row);
       if (row.position === until) return;
     }

@@ -120,11 +120,18 @@ export async function ownIdentities(service: VaultWorkDeps): Promise<OwnIdentity
     const isHeldBack = state?.denials.some(({ since }) => isInBurst(state, since)) ?? false;
     return {
       identity,
-      ...service.ownIdentities.find((one) => isSame(identity)(one.identity))?.principal,
+      ...(replacedBy(state) ?? service.ownIdentities.find((one) => isSame(identity)(one.identity))?.principal),
       ...(state === undefined ? {} : { denials: state.denials, ...confirmationOf(state) }),
       isHeldBack,
     };
   });
+}
+
+/** The principal that vaults deny. The settings name the earlier one until the next deployment. */
+function replacedBy(state: IdentityDenials | undefined): { readonly principalId: string } | undefined {
+  const { principalId } = state?.announced ?? {};
+  const isReplaced = state?.denials.some((denial) => denial.isReplaced) ?? false;
+  return principalId === undefined || !isReplaced ? undefined : { principalId };
 }
 
 const confirmationOf = ({ announced, confirmedAt }: IdentityDenials) => defined({ announced, confirmedAt });

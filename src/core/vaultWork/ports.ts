@@ -3,15 +3,20 @@ import type { EpochMs } from '../base/time.ts';
 import type { ShownStatus } from '../base/vocabulary.ts';
 import type { Binding } from '../customerKey/binding.ts';
 import type { VaultWork } from '../watch/ports.ts';
-import type { RangeWork } from './ranges.ts';
+import type { AllRanges, RangeWork } from './ranges.ts';
 
-/** A message of the queue vault-work: the work of one vault, or of a range of vaults in a sweep. */
-export type QueuedWork = VaultWork | RangeWork;
+/** A message of the queue vault-work: the work of one vault, or of a range of vaults in a sweep, or of all ranges. */
+export type QueuedWork = VaultWork | SweepWork;
+export type SweepWork = RangeWork | AllRanges;
 
-/** A page of the daily pass over the accounts, which finds the accounts that looks do not cover. */
+/**
+ * The daily pass over the accounts, which finds the accounts that looks do not cover. Without `until` it begins, and
+ * divides the accounts; with it, the accounts after one name up to and with another are processed.
+ */
 export interface AccountsVisit {
   readonly visit: 'accounts';
   readonly after?: string;
+  readonly until?: string;
 }
 
 /** An account under a customer key, as the overview lists it. */

@@ -10,6 +10,11 @@ export interface RangeWork {
   readonly of: number;
 }
 
+/** A service with few vaults: one message for every range. */
+export interface AllRanges {
+  readonly allRanges: number;
+}
+
 const digits = 4;
 const space = 16 ** digits;
 /** Greater than every id, because ids are hexadecimal. */
@@ -25,5 +30,8 @@ export function rangeOf({ range, of }: RangeWork): VaultRange {
           .padStart(digits, '0');
   return { from: boundary(range), to: boundary(range + 1) };
 }
+
+/** The ids of every range. */
+export const allVaults: VaultRange = { from: '0', to: end };
 
 export const allRanges = (of: number): RangeWork[] => Array.from({ length: of }, (_, range) => ({ range, of }));

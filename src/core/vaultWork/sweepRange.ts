@@ -25,6 +25,8 @@ const rowsAPage = 256;
 const workMs = 120_000;
 /** Digits of a binding's id. */
 const digits = 8;
+/** Bindings that a pass notes: their digits, twice, stay far below the 1 MiB of a row. */
+const maxNoted = 10_000;
 /**
  * How long the lock of a dead worker lasts: less than a sweep's period, so that the next sweep finds the range free.
  */
@@ -99,9 +101,10 @@ async function sweepFrom(began: RangePass, worker: RangeWorker, first?: VaultPag
 async function endPass({ after: _over, ...pass }: RangePass, { work, service, last }: RangeWorker): Promise<void> {
   const endedAt = service.clock.now();
   const found = new Set(pass.bindings);
-  const lost = last?.bindings.filter((binding) => !found.has(binding)) ?? [];
+  const isWhole = pass.bindings.length <= maxNoted;
+  const lost = isWhole ? (last?.bindings.filter((binding) => !found.has(binding)) ?? []) : [];
   if (lost.length > 0) await restoreLost(lost, service);
-  await service.ranges.write(work, { last: { ...pass, endedAt } });
+  await service.ranges.write(work, { last: { ...pass, bindings: isWhole ? pass.bindings : [], endedAt } });
   measure(service.log, 'keyward.ranges.ms', endedAt - pass.beganAt, {});
   if (pass.oldestLookAt !== undefined) measure(service.log, 'keyward.looks.oldest.ms', endedAt - pass.oldestLookAt, {});
 }
@@ -161,7 +164,7 @@ function withVault(
     ...pass,
     after: id,
     vaults: pass.vaults + 1,
-    bindings: [...pass.bindings, ...bindings.map((bindingId) => bindingId.slice(0, digits))],
+    bindings: [...pass.bindings, ...bindings.map((bindingId) => bindingId.slice(0, digits))].slice(0, maxNoted + 1),
     failed: pass.failed + failed,
     keys,
     ...defined({ oldestLookAt: looks.length === 0 ? undefined : Math.min(...looks) }),

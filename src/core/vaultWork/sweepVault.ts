@@ -69,11 +69,12 @@ async function sweepBinding(
   round: LookRound,
   service: VaultWorkDeps,
 ): Promise<Stored<Watch> | undefined> {
-  const stored = await openWatch(bindingId, service);
+  const { watch, sample } = await service.bindings.readWatchWithSample(bindingId);
+  const stored = watch ?? (await openWatch(bindingId, service));
   if (stored === undefined) return undefined;
   logPlans(stored.value, service);
   const isDue = isLookDue(stored.value, service.clock.now(), true, service.policy);
-  const seen = isDue ? await lookAtBinding(stored, round, service) : stored;
+  const seen = isDue ? await lookAtBinding(stored, round, service, { stored: sample }) : stored;
   return isCheckedHere(seen.value, service) ? checkLatest(seen, service) : seen;
 }
 

@@ -134,8 +134,10 @@ export function observe(watch: Watch, evidence: Evidence, policy: Policy, elapse
     : evidence;
   const judged = judge(before, attributedEvidence, policy, isNewest, elapsedMs);
   if (judged === before) return watch;
-  const { keyVaultRequestId: _ofTheLookBefore, ...verdict } = judged;
-  const proof = defined({ keyVaultRequestId: evidence.keyVaultRequestId });
+  const { keyVaultRequestId: _, clientAddress: __, ...verdict } = judged;
+  const { keyVaultRequestId, clientAddress } = evidence;
+  // Those of the look before do not count.
+  const proof = defined({ keyVaultRequestId, clientAddress });
   const after: Verdict = { ...verdict, ...proof };
 
   const versions = { ...watch.versions, [evidence.version]: after };

@@ -3,6 +3,7 @@ import type { AuditEntry, Trigger } from '../audit/auditEntry.ts';
 import type { Stored } from '../base/stored.ts';
 import type { KeyVaultIdentity } from '../customerKey/binding.ts';
 import type { IdentityDenials } from './identityDenials.ts';
+import type { LookSample, StoredSample } from './sample.ts';
 import type { Budget } from './vaultBudget.ts';
 import type { Watch } from './watch.ts';
 
@@ -43,6 +44,8 @@ export interface AccountPageRequest {
 /** Watches with their audit entries, one partition per binding. */
 export interface WatchStore {
   readWatch(bindingId: string): Promise<Stored<Watch> | undefined>;
+  /** Both in one query. What is damaged is absent. */
+  readWatchWithSample(bindingId: string): Promise<{ watch?: Stored<Watch>; sample?: StoredSample }>;
   /** Inserts if absent, or replaces the damaged row of this ETag. @throws LostRace when there is another watch. */
   createWatch(watch: Watch, entries: readonly AuditEntry[], damagedEtag?: string): Promise<void>;
   /** The ETag of a damaged watch; undefined when it is intact or absent. */
@@ -55,6 +58,9 @@ export interface WatchStore {
 
 /** The accounts of a binding, in its partition. */
 export interface BoundAccountStore {
+  /** While the account's row has this ETag, which it changes. @throws LostRace */
+  saveSample(bindingId: string, sample: LookSample, row: Stored<BoundAccount>): Promise<void>;
+  removeSample(bindingId: string): Promise<void>;
   /** Idempotent. It changes the row's ETag every time. */
   putAccount(bindingId: string, account: BoundAccount): Promise<void>;
   readAccount(bindingId: string, account: BoundAccount): Promise<StoredBound | undefined>;

@@ -6,6 +6,7 @@
 
 import type { Actor } from '../audit/auditEntry.ts';
 import type { Cause } from '../base/causes.ts';
+import type { ErrorCode } from '../base/errors.ts';
 import type { DenyingCause } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { WatchStatus } from '../base/vocabulary.ts';
@@ -42,6 +43,8 @@ export interface Verdict {
   readonly denials: Readonly<Partial<Record<DenyingCause, Denials>>>;
   /** The vault's own answer, when a failed control look showed that the fault is Keyward's. */
   readonly deniedAs?: Cause;
+  /** The address of Keyward that the vault's firewall refused. */
+  readonly clientAddress?: string;
 }
 
 /** A verdict that refused or restored accounts. It stays until every account's own chain has it. */
@@ -84,12 +87,20 @@ export interface Expiry {
   readonly warning?: 'KeyNearExpiry' | 'KeyExpired';
 }
 
+/** An account that could not be re-wrapped, and why. */
+export interface RewrapFailure {
+  readonly account: string;
+  readonly code: ErrorCode;
+}
+
 export interface Rotation {
   readonly to: string;
   readonly since: EpochMs;
   readonly done: number;
   /** Accounts that could not be re-wrapped in the present pass. */
   readonly failed: number;
+  /** The first of these. Absent in rows of earlier releases. */
+  readonly failures?: readonly RewrapFailure[];
   /** The pass is complete. Failed accounts are tried again with the next version check. */
   readonly isWaiting: boolean;
 }
@@ -165,6 +176,8 @@ export interface Evidence {
   /** The call does not name its principal, so a denial can be that of a replaced identity (identityDenials.ts). */
   readonly isUnnamed?: true;
   readonly keyVaultRequestId?: string;
+  /** The address of the call, as a refusal of the vault's firewall names it. */
+  readonly clientAddress?: string;
 }
 
 export function accessibleVerdict(at: EpochMs): Verdict {

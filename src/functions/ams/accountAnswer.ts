@@ -3,6 +3,7 @@ import {
   type AccountView,
   currentKeyIdentifier,
   type Encryption,
+  etagOf,
   type PassthroughProperties,
   verdictOn,
 } from '../../core/accounts/account.ts';
@@ -14,7 +15,12 @@ import { remedyOf } from '../../core/base/causes.ts';
 import { fold } from '../../core/base/names.ts';
 import { identityParts, type KeyVaultIdentity } from '../../core/customerKey/binding.ts';
 import type { Service } from '../../core/service.ts';
+import { representationTag } from '../pipeline/conditionalGet.ts';
 import { type AccountVersion, accountId, accountType, systemData } from './arm.ts';
+
+/** With a part for the status of the key, as in the native API. */
+export const tagOf = ({ record }: AccountView, { properties }: { properties: { encryption: object } }): string =>
+  representationTag(etagOf(record), properties.encryption);
 
 type OwnPrincipals = Pick<Service, 'homeTenantId' | 'ownIdentities'>;
 type AnswerDeps = OwnPrincipals & Pick<Service, 'policy'>;
@@ -25,14 +31,15 @@ export function renderAccount(
   view: AccountView,
   version: AccountVersion,
   service: AnswerDeps,
-  provisioningState: 'Succeeded' | 'InProgress' = 'Succeeded',
+  changeState: 'Succeeded' | 'InProgress' = 'Succeeded',
 ) {
-  const { name, place = nowhere, location, tags, kept = {}, instanceId } = view.record;
+  const { name, place = nowhere, location, tags, kept = {}, instanceId, pendingDeletion } = view.record;
+  const provisioningState = pendingDeletion === undefined ? changeState : 'Deleting';
   const encryption = renderEncryption(view.record.encryption, view, version, service);
   return {
     ...headOf(name, place),
     location,
-    tags,
+    ...tagsIn(tags),
     ...renderIdentity(kept, service),
     properties: { mediaServiceId: instanceId, ...propertiesOf({ kept, encryption, provisioningState }, version) },
     ...systemData(view.record, version),
@@ -57,11 +64,13 @@ export function renderAwaited(
   return {
     ...headOf(name, place),
     location,
-    tags,
+    ...tagsIn(tags),
     ...renderIdentity(kept, service),
     properties: propertiesOf({ kept, encryption, provisioningState: 'InProgress' }, version),
   };
 }
+
+const tagsIn = (tags: Readonly<Record<string, string>>) => (Object.keys(tags).length === 0 ? {} : { tags });
 
 const headOf = (name: string, place: ArmPath) => ({ id: accountId(place, name), name, type: accountType });
 

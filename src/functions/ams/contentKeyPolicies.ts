@@ -25,9 +25,13 @@ const api: ResourceApi = {
   shown: (row) =>
     withTimes(
       row,
-      row.value.secrets.reduce((shown, { at }) => withAt(shown, at, null), row.value.properties),
+      withoutCertificates(row.value.secrets.reduce((shown, { at }) => withAt(shown, at, null), row.value.properties)),
     ),
 };
+
+/** A certificate is no secret, but Azure Media Services showed it with the secrets only. */
+const withoutCertificates = (properties: Json): Json =>
+  JSON.parse(JSON.stringify(properties), (name, value) => (name === 'rawBody' ? null : value));
 
 const withTimes = ({ value: { createdAt, updatedAt } }: StoredResource, properties: Json): Json => ({
   ...properties,
@@ -82,7 +86,7 @@ const put = (method: 'PUT' | 'PATCH'): RouteHandler => {
     const { description, options } = body.properties;
     const parts = options === undefined ? undefined : partsOf(options, () => service.random.uuid());
     try {
-      const { row, created } = await putResource(
+      const { row } = await putResource(
         refIn(api, request),
         (current) => {
           const before = method === 'PATCH' ? existing(refIn(api, request), current) : current;
@@ -101,7 +105,8 @@ const put = (method: 'PUT' | 'PATCH'): RouteHandler => {
         },
         service,
       );
-      return { status: created ? 201 : 200, jsonBody: render(api, row, call) };
+      // Azure Media Services answered 200 for a new policy too.
+      return { status: 200, jsonBody: render(api, row, call) };
     } finally {
       for (const { value } of parts?.secrets ?? []) if ('given' in value) wipe(value.given);
     }

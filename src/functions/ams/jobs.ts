@@ -17,7 +17,7 @@ import type { Call, RouteHandler } from '../pipeline/call.ts';
 import { parsed, readJson } from '../pipeline/requestBody.ts';
 import { encodingVersions } from './arm.ts';
 import { type JobInput, jobBody, jobChange } from './jobBody.ts';
-import { accepted, get, list, listIn, nameIn, type ResourceApi, refIn, remove, render } from './resources.ts';
+import { accepted, get, itemsIn, list, listIn, nameIn, type ResourceApi, refIn, remove, render } from './resources.ts';
 
 const api: ResourceApi = {
   type: 'jobs',
@@ -26,13 +26,22 @@ const api: ResourceApi = {
   shown({ value: { properties, secrets, createdAt, updatedAt } }) {
     // Not in the contract: clients ignore or pass on properties that they do not know.
     const named = secrets.reduce((shown, { at, name }) => withAt(shown, [...at, 'protectedInput'], name), properties);
-    return { state: 'Queued', ...named, created: iso(createdAt), lastModified: iso(updatedAt) };
+    const { state = 'Queued' } = named;
+    const outputs = itemsIn(named.outputs).map((output) => ({ state, progress: 0, ...output }));
+    const input = withDefaults(named.input);
+    return { ...named, state, input, outputs, created: iso(createdAt), lastModified: iso(updatedAt) };
   },
   async opened(row, { actor, service }) {
     const properties = await revealResource(row, addressesIn, { actor }, service, {});
     return { ...row, value: { ...row.value, properties } };
   },
 };
+
+/** A damaged row has no input. */
+const withDefaults = (input: unknown): unknown =>
+  (input as Json | undefined)?.['@odata.type'] === '#Microsoft.Media.JobInputAsset'
+    ? { files: [], inputDefinitions: [], ...(input as Json) }
+    : input;
 
 const addressesIn = (plain: Bytes): Json => ({ ...withoutQueries(jobInputIn(plain)) });
 

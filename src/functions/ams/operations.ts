@@ -13,7 +13,7 @@ import { iso } from '../../core/base/time.ts';
 import { mayServe } from '../pipeline/authorize.ts';
 import type { Call, RouteHandler } from '../pipeline/call.ts';
 import { absoluteUrl } from '../pipeline/links.ts';
-import { renderAccount } from './accountAnswer.ts';
+import { renderAccount, tagOf } from './accountAnswer.ts';
 import { accountVersions, placeIn, versionIn } from './arm.ts';
 
 const pathOf = ({ place: { subscriptionId }, id }: Operation, location: string, kind: 'Statuses' | 'Results'): string =>
@@ -71,7 +71,8 @@ export const result: RouteHandler = async (call) => {
   const view = await getAccount(account, call.service);
   if (!isSameArmPath(view.record.place, place))
     throw new Refusal('NotFound', 'The account of this operation no longer exists.');
-  return { status: 200, jsonBody: renderAccount(view, version, call.service) };
+  const jsonBody = renderAccount(view, version, call.service);
+  return { status: 200, headers: { ETag: tagOf(view, jsonBody) }, jsonBody };
 };
 
 /** The stored refusal. It has a Retry-After when the change can succeed later. */

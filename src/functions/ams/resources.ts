@@ -26,6 +26,9 @@ export interface ResourceApi {
 
 export const nameIn = ({ parameter }: ResourceApi, { params }: HttpRequest): string => params[parameter] ?? '';
 
+/** The items of a stored array. */
+export const itemsIn = (value: unknown): readonly Json[] => (Array.isArray(value) ? value : []);
+
 /** A job belongs to its transform. */
 export function listIn({ type }: Pick<ResourceApi, 'type'>, { params }: HttpRequest): ResourceList {
   const account = parseAccountName(params.accountName ?? '');

@@ -3,6 +3,7 @@
  * ignores case and uses the first function, by name, that fits; so `amsUnknown` comes last. The first call of one of
  * these routes loads its handler.
  */
+import type { HttpResponseInit } from '@azure/functions';
 import { keyChangeRefusal } from '../pipeline/auditedRefusals.ts';
 import type { RouteHandler } from '../pipeline/call.ts';
 import type { Route } from '../pipeline/route.ts';
@@ -16,7 +17,13 @@ const location = `${subscription}/${provider}/locations/{locationName}`;
 const later =
   (load: () => Promise<RouteHandler>): RouteHandler =>
   async (call) =>
-    (await load())(call);
+    asOData(await (await load())(call));
+
+/** The headers that Azure Media Services had on answers with a body. */
+const asOData = (answer: HttpResponseInit): HttpResponseInit =>
+  answer.jsonBody === undefined ? answer : { ...answer, headers: { ...answer.headers, ...oDataHeaders } };
+
+const oDataHeaders = { 'Content-Type': 'application/json; odata.metadata=minimal', 'OData-Version': '4.0' } as const;
 
 type Facts = Pick<Route, 'role' | 'whileInaccessible' | 'auditedRefusal'> & { readonly scope?: Route['scope'] };
 

@@ -65,7 +65,7 @@ const api: ResourceApi = {
   shown: (row) => ({
     filters: [],
     ...row.value.properties,
-    contentKeys: keysIn(row),
+    contentKeys: keysIn(row).map(({ policyName: _, ...key }: Json) => key),
     created: iso(row.value.createdAt),
   }),
 };

@@ -11,7 +11,7 @@ import { parsed, readJson } from '../pipeline/requestBody.ts';
 import { maxPageSize } from '../pipeline/requestParams.ts';
 import { encodingVersions } from './arm.ts';
 import { transformBody, transformChange } from './jobBody.ts';
-import { accepted, get, list, nameIn, type ResourceApi, refIn, remove, render } from './resources.ts';
+import { accepted, get, itemsIn, list, nameIn, type ResourceApi, refIn, remove, render } from './resources.ts';
 
 const api: ResourceApi = {
   type: 'transforms',
@@ -19,10 +19,13 @@ const api: ResourceApi = {
   parameter: 'transformName',
   shown: ({ value: { properties, createdAt, updatedAt } }) => ({
     ...properties,
+    outputs: itemsIn(properties.outputs).map((output) => ({ ...outputDefaults, ...output })),
     created: iso(createdAt),
     lastModified: iso(updatedAt),
   }),
 };
+
+const outputDefaults = { onError: 'StopProcessingJob', relativePriority: 'Normal' } as const;
 
 const createOrUpdate: RouteHandler = async (call) => {
   await accepted(api, call);

@@ -9,8 +9,8 @@ import { accountAt } from './arm.ts';
 export const unknown: RouteHandler = async (call) => {
   await accountAt(call);
   throw new Refusal(
-    'NotFound',
-    'An account has no such call here. It has streamingLocators with listContentKeys, contentKeyPolicies with getPolicyPropertiesWithSecrets, and transforms with their jobs, each by PUT, GET and DELETE; policies, transforms and jobs by PATCH too; and the predefined streamingPolicies by GET.',
+    'InvalidResourceType',
+    'An account has no such resources or calls here. It has streamingLocators with listContentKeys, contentKeyPolicies with getPolicyPropertiesWithSecrets, and transforms with their jobs, each by PUT, GET and DELETE; policies, transforms and jobs by PATCH too; and the predefined streamingPolicies by GET.',
     { target: 'path' },
   );
 };

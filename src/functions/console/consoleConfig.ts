@@ -2,6 +2,8 @@
  * What the console's page must know before a user signs in: the tenant, the application and the scope of its tokens. All of it is
  * public. On a development machine the addresses of the emulators are added, because the page calls them too.
  */
+import { authorityOf } from '../pipeline/authority.ts';
+
 export interface ConsoleConfig {
   /** `functionKeys`: no user can sign in, and the page says so. */
   readonly auth: 'entra' | 'functionKeys';
@@ -13,16 +15,10 @@ export interface ConsoleConfig {
   readonly local?: { readonly issuer: string; readonly keyVault: string };
 }
 
-/** Sources: Microsoft docs, "National clouds", Microsoft Entra authentication endpoints. */
-const signInHosts: Readonly<Record<string, string>> = {
-  public: 'https://login.microsoftonline.com',
-  usgov: 'https://login.microsoftonline.us',
-  china: 'https://login.partner.microsoftonline.cn',
-};
 const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export function consoleConfig(environment: NodeJS.ProcessEnv): ConsoleConfig {
-  const { KEYWARD_CLOUD: cloud = 'public', KEYWARD_TENANT_ID: tenant = '', KEYWARD_AUTH: auth } = environment;
+  const { KEYWARD_TENANT_ID: tenant = '', KEYWARD_AUTH: auth } = environment;
   const [audience = ''] = (environment.KEYWARD_AUTH_AUDIENCE ?? '').split(' ');
   // The application of the API can sign its own users in, and version 2.0 tokens name it by its client id.
   const clientId = environment.KEYWARD_CONSOLE_CLIENT_ID ?? (guid.test(audience) ? audience : undefined);
@@ -30,7 +26,7 @@ export function consoleConfig(environment: NodeJS.ProcessEnv): ConsoleConfig {
   const isLocal = environment.AZURE_FUNCTIONS_ENVIRONMENT === 'Development';
   return {
     auth: auth === 'functionKeys' ? 'functionKeys' : 'entra',
-    authority: `${signInHosts[cloud] ?? signInHosts.public}/${tenant}`,
+    authority: authorityOf(environment, tenant),
     ...(clientId === undefined ? {} : { clientId }),
     scope: `${guid.test(audience) ? `api://${audience}` : audience}/user_impersonation`,
     ...(isLocal && issuer !== undefined && keyVault !== undefined ? { local: { issuer, keyVault } } : {}),

@@ -10,6 +10,7 @@ import { defined } from '../../core/base/defined.ts';
 import { Refusal, Unavailable } from '../../core/base/errors.ts';
 import { fold } from '../../core/base/names.ts';
 import { clientOfAccessToken } from './accessToken.ts';
+import { authorityOf } from './authority.ts';
 import { entraSettings, wrongAuthSettings } from './authSettings.ts';
 import { type Caller, roles } from './caller.ts';
 import type { Route } from './route.ts';
@@ -18,7 +19,8 @@ const anonymous = { kind: 'principal', id: 'anonymous' } as const;
 
 /** Returns the caller. @throws Refusal AuthenticationFailed */
 export async function authenticate(request: HttpRequest, route: Route): Promise<Caller> {
-  if (route.scope === 'public') return { actor: anonymous, roles: new Set() };
+  // The pipeline opens the link of a customer's call (customerCall.ts).
+  if (route.scope === 'public' || route.scope === 'customer') return { actor: anonymous, roles: new Set() };
   // Readiness then answers only which settings are at fault: with them wrong, no caller could ask for that.
   if (route.namesSettings && wrongAuthSettings().length > 0) return { actor: anonymous, roles: new Set([route.role]) };
   switch (process.env.KEYWARD_AUTH) {
@@ -40,7 +42,7 @@ export async function authenticate(request: HttpRequest, route: Route): Promise<
 
 /** @throws Refusal AuthorizationFailed */
 export function authorize({ actor, roles: given, owners }: Caller, { scope, role }: Route): void {
-  if (scope === 'public') return;
+  if (scope === 'public' || scope === 'customer') return;
   if (!given.has(role)) throw new Refusal('AuthorizationFailed', `The caller ${actor.id} lacks the app role ${role}.`);
   if (scope === 'operator' && owners !== undefined)
     throw new Refusal(
@@ -93,7 +95,7 @@ export function challengeFor(request: HttpRequest): string {
   const tenant = process.env.KEYWARD_TENANT_ID;
   const parts = [
     'realm="keyward"',
-    ...(tenant === undefined ? [] : [`authorization_uri="https://login.microsoftonline.com/${tenant}"`]),
+    ...(tenant === undefined ? [] : [`authorization_uri="${authorityOf(process.env, tenant)}"`]),
     ...(request.headers.has('authorization') ? ['error="invalid_token"'] : []),
   ];
   return `Bearer ${parts.join(', ')}`;
@@ -103,7 +105,7 @@ type KeySet = ReturnType<typeof createRemoteJWKSet>;
 const keySets = new Map<string, KeySet>();
 
 async function verify(token: string, settings: z.infer<typeof entraSettings>): Promise<JWTPayload> {
-  const authority = `https://login.microsoftonline.com/${settings.KEYWARD_TENANT_ID}`;
+  const authority = authorityOf(process.env, settings.KEYWARD_TENANT_ID);
   const url = settings.KEYWARD_AUTH_JWKS_URL ?? `${authority}/discovery/v2.0/keys`;
   const keys = keySets.get(url) ?? createRemoteJWKSet(new URL(url));
   keySets.set(url, keys);
@@ -139,4 +141,4 @@ const tokenFaults: ReadonlySet<string> = new Set([
   'ERR_JWKS_MULTIPLE_MATCHING_KEYS',
 ]);
 
-const unauthenticated = (message: string): Refusal => new Refusal('AuthenticationFailed', message);
+export const unauthenticated = (message: string): Refusal => new Refusal('AuthenticationFailed', message);

@@ -16,6 +16,8 @@ export const roles = [
   /** For calls that end a customer's control: an account leaves its customer's vault, or a claim is released. */
   'Keys.Release',
   'Audit.Read',
+  /** For a link that shows a customer its own keys (customerLink.ts). */
+  'Links.Create',
   /** Event Grid's role. Microsoft's scripts for secure webhooks give it this name. */
   'AzureEventGridSecureWebhookSubscriber',
 ] as const;

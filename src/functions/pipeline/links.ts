@@ -7,13 +7,17 @@ export function absoluteUrl(request: HttpRequest, pathAndQuery: string): string 
   return baseUrl(request, process.env).replace(/\/+$/, '') + pathAndQuery;
 }
 
+/**
+ * A development machine does not know its port in advance, and a link to its own name cannot mislead other callers. The
+ * proxy of the embedded stack answers for the last name.
+ */
+const ownNames = /^(localhost|127\.0\.0\.1|\[::1\]|management\.azure\.com)$/;
+
 /** Without a base URL, links start with the host that was called. */
 function baseUrl(request: HttpRequest, environment: NodeJS.ProcessEnv): string {
   const { KEYWARD_PUBLIC_BASE_URL: configured, WEBSITE_HOSTNAME: ownName } = environment;
   if (configured) return configured;
   const { origin, hostname } = new URL(request.url);
-  // A development machine does not know its port in advance, and a link to its own name cannot mislead other callers.
-  if (environment.AZURE_FUNCTIONS_ENVIRONMENT === 'Development' && /^(localhost|127\.0\.0\.1|\[::1\])$/.test(hostname))
-    return origin;
+  if (environment.AZURE_FUNCTIONS_ENVIRONMENT === 'Development' && ownNames.test(hostname)) return origin;
   return ownName ? `https://${ownName}` : '';
 }

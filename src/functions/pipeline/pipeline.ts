@@ -5,13 +5,14 @@
  */
 import type { HttpHandler, HttpRequest, HttpResponseInit } from '@azure/functions';
 import type { AccountView } from '../../core/accounts/account.ts';
-import { refuseWhileInaccessible } from '../../core/accounts/gate.ts';
+import { refuseUnlessEnabled } from '../../core/accounts/gate.ts';
 import { accountNotFound, findAccount } from '../../core/accounts/readAccount.ts';
 import { isAt } from '../../core/base/armPath.ts';
 import { Refusal, Unavailable } from '../../core/base/errors.ts';
 import { parseAccountName } from '../../core/base/names.ts';
+import { openLink } from '../../core/customerPage/customerLink.ts';
 import { auditRefusal } from './auditedRefusals.ts';
-import { authenticate, authorize, mayServe } from './authorize.ts';
+import { authenticate, authorize, mayServe, unauthenticated } from './authorize.ts';
 import type { Call, RouteHandler } from './call.ts';
 import type { Caller, Role } from './caller.ts';
 import { answerOf } from './errorAnswer.ts';
@@ -50,6 +51,7 @@ async function servedOnTime(route: ServedRoute, call: Call): Promise<HttpRespons
 
 function served(route: ServedRoute, call: Call): Promise<HttpResponseInit> {
   limit(route, call);
+  if (route.scope === 'customer') return withLink(route, call);
   return route.scope === 'account' ? gated(route, call) : route.handler(call);
 }
 
@@ -65,6 +67,15 @@ function limit({ role }: Route, { actor, service }: Call): void {
       `The caller ${actor.id} has used its ${service.policy.revealsPerMinute} calls of this minute that reveal values. Retry after ${waitSeconds} s.`,
       waitSeconds,
     );
+}
+
+/** A customer's call: the link takes the place of a caller, and its owner is the only one that the handler sees. */
+async function withLink(route: ServedRoute, call: Call): Promise<HttpResponseInit> {
+  const token = /^Bearer ([\w.-]+)$/i.exec(call.request.headers.get('authorization') ?? '')?.[1];
+  if (token === undefined) throw unauthenticated('The request has no link. Open the address that the operator sent.');
+  const link = await openLink(token, route.name, call.service);
+  const actor = { kind: 'customerLink', id: link.id } as const;
+  return route.handler({ ...call, actor, owners: new Set([link.owner]) });
 }
 
 /** The gate runs before the handler or at the same time, but no answer leaves before the gate has allowed the call. */
@@ -90,10 +101,11 @@ async function gated(route: ServedRoute, call: Call): Promise<HttpResponseInit> 
   return answer;
 }
 
-/** @throws Refusal CustomerKeyInaccessible */
-async function refuse(view: AccountView, { whenRefused }: Route, call: Call): Promise<void> {
+/** @throws Refusal AccountPendingDeletion | CustomerKeyInaccessible */
+async function refuse(view: AccountView, { whenRefused, whilePendingDeletion }: Route, call: Call): Promise<void> {
+  if (whilePendingDeletion === 'allowed' && view.record.pendingDeletion !== undefined) return;
   try {
-    refuseWhileInaccessible(view);
+    refuseUnlessEnabled(view);
   } catch (error) {
     throw error instanceof Refusal && whenRefused !== undefined ? await whenRefused(error, view, call) : error;
   }

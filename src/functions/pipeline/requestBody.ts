@@ -7,6 +7,7 @@ import type { HttpRequest } from '@azure/functions';
 import type * as z from 'zod';
 import { type Bytes, bytesOf, concat } from '../../core/base/bytes.ts';
 import { Refusal } from '../../core/base/errors.ts';
+import { repeatedNameIn } from './repeatedName.ts';
 
 const maxBodyBytes = 64 * 1024;
 /** Enough to correct a body, and few enough that the answer to a hostile body stays small. */
@@ -64,11 +65,15 @@ export async function readJson(request: HttpRequest, maxBytes = maxBodyBytes): P
     throw new Refusal('InvalidRequestContent', what, { target: 'body' });
   }
   const half = /\\u[dD][89A-Fa-f]/.test(text) ? pathOfHalfCharacter(body) : undefined;
-  if (half === undefined) return body;
-  const target = half.slice(0, 200);
-  throw new Refusal('InvalidRequestContent', `'${target}' holds half of a surrogate pair. Write complete characters.`, {
-    target,
-  });
+  if (half !== undefined) throw invalidAt(half, 'holds half of a surrogate pair. Write complete characters.');
+  const twice = repeatedNameIn(text);
+  if (twice === undefined) return body;
+  throw invalidAt(twice.path, `is in its object twice, the second time at position ${twice.position}. Send it once.`);
+}
+
+function invalidAt(path: string, what: string): Refusal {
+  const target = path.slice(0, 200) || 'body';
+  return new Refusal('InvalidRequestContent', `'${target}' ${what}`, { target });
 }
 
 /** JSON can escape half of a surrogate pair. Such a string has no UTF-8 and no canonical form (RFC 8785, 3.2.2.2). */

@@ -18,10 +18,10 @@ interface RouteFacts {
   readonly path: string;
   /**
    * `account`: a call on one account or on accounts. `subscription`: calls of Azure Resource Manager beside accounts.
-   * `operator`: the operator's own calls. `events`: Event Grid's calls. `public`: open to all callers, and without
-   * effect.
+   * `operator`: the operator's own calls. `events`: Event Grid's calls. `customer`: calls with a customer's link, which
+   * has no role. `public`: open to all callers, and without effect.
    */
-  readonly scope: 'account' | 'subscription' | 'operator' | 'events' | 'public';
+  readonly scope: 'account' | 'subscription' | 'operator' | 'events' | 'customer' | 'public';
   /** The route accepts bearer tokens only: a function key names no client of Azure Resource Manager. */
   readonly bearerOnly?: true;
   readonly role: Role;
@@ -29,12 +29,14 @@ interface RouteFacts {
   readonly namesSettings?: true;
   /** INV-3: exactly GET, LIST and DELETE of an account. */
   readonly whileInaccessible?: 'allowed';
+  /** The route also works while the deletion of the account is pending. A route of `whileInaccessible` always does. */
+  readonly whilePendingDeletion?: 'allowed';
   /**
    * `beside`: the handler starts while the gate reads the account. It only reads until it has the account from the
    * gate, and its answer waits for the gate. Absent: the gate comes first.
    */
   readonly gate?: 'beside';
-  /** Adds facts to the refusal of the inaccessible state. */
+  /** Adds facts to the refusal of an account that is not Enabled. */
   readonly whenRefused?: WhenRefused;
   /** Which refusals of the call Keyward writes to the audit. */
   readonly auditedRefusal?: AuditedRefusal;

@@ -10,21 +10,33 @@ import { deleteOrphanedSecrets } from '../../core/ams/orphanedSecrets.ts';
 import { clearOperations, continueOperation } from '../../core/ams/runOperation.ts';
 import { announceWaiting } from '../../core/announcements/outboxPass.ts';
 import { reportLateVerification, verifyAllChains } from '../../core/attestation/verifyAllChains.ts';
+import { defined } from '../../core/base/defined.ts';
 import { maxAccountNameLength } from '../../core/base/names.ts';
 import { ringNames } from '../../core/base/vocabulary.ts';
-import { clearRows, processAccounts } from '../../core/dailyPass.ts';
+import { beginDailyPass, clearRange, divideAccounts, processAccounts } from '../../core/dailyPass.ts';
 import { compareOwners } from '../../core/overview/compareIndex.ts';
 import { workOnPass } from '../../core/reseal/resealPass.ts';
 import { lookAtOperatorKeys } from '../../core/rings/maintainRings.ts';
 import { rekeySecrets } from '../../core/secrets/rekeySecrets.ts';
 import { inInvocation, keyward } from '../pipeline/service.ts';
 
+const vaultId = z.string().regex(/^[0-9a-f]{32}$/);
+
 export const dailyMessage = z.union([
   // A row key or a partition key, also of a row that another writer made.
-  z.strictObject({ visit: z.literal('accounts'), after: z.string().max(512).optional() }),
+  z.strictObject({
+    visit: z.literal('accounts'),
+    after: z.string().max(512).optional(),
+    until: z.string().max(512).optional(),
+  }),
   z.strictObject({ visit: z.literal('names'), after: z.string().max(1025).optional() }),
   z.strictObject({ visit: z.literal('overview'), after: z.string().max(128).optional() }),
-  z.strictObject({ visit: z.literal('rows'), vault: z.string().regex(/^[0-9a-f]{32}$/) }),
+  z.strictObject({
+    visit: z.literal('rows'),
+    range: z.int().min(0),
+    of: z.int().min(1).max(4096),
+    after: vaultId.optional(),
+  }),
   z.strictObject({
     visit: z.literal('secrets'),
     account: z.string().max(maxAccountNameLength),
@@ -47,14 +59,13 @@ export const dailyMessage = z.union([
 export const startDailyPass: TimerHandler = (_timer, context) =>
   inInvocation(context, async () => {
     const service = await keyward();
-    const { dailyQueue, vaults } = service;
+    const { dailyQueue } = service;
     await reportLateVerification(service);
-    await dailyQueue.send({ visit: 'accounts' });
+    await beginDailyPass(service);
     await dailyQueue.send({ visit: 'names' });
     await dailyQueue.send({ visit: 'chains' });
     await dailyQueue.send({ visit: 'operations' });
     await dailyQueue.send({ visit: 'overview' });
-    for await (const vault of vaults.list()) await dailyQueue.send({ visit: 'rows', vault });
   });
 
 export const dailyPass: StorageQueueHandler = (input, context) =>
@@ -63,8 +74,9 @@ export const dailyPass: StorageQueueHandler = (input, context) =>
     const message = dailyMessage.safeParse(input);
     if (!message.success) return service.log.error('Dropped a malformed daily pass message');
     if (message.data.visit === 'rows') {
-      const cleared = await clearRows(message.data.vault, service);
-      return service.log.info('Deleted stale rows of accounts', { vault: message.data.vault, cleared });
+      const { cleared, next } = await clearRange(defined(message.data), service);
+      service.log.info('Deleted stale rows of accounts', { range: message.data.range, cleared });
+      return next === undefined ? undefined : service.dailyQueue.send(defined({ ...message.data, after: next }));
     }
     if (message.data.visit === 'secrets') {
       const next = await rekeySecrets(message.data, service);
@@ -90,6 +102,7 @@ export const dailyPass: StorageQueueHandler = (input, context) =>
       const next = await deleteOrphanedSecrets(message.data, service);
       return next && service.dailyQueue.send(next);
     }
-    const after = await processAccounts(message.data.after, service);
-    if (after !== undefined) await service.dailyQueue.send({ visit: 'accounts', after });
+    const { after: from, until } = message.data;
+    const after = await (until === undefined ? divideAccounts(from, service) : processAccounts(from, service, until));
+    if (after !== undefined) await service.dailyQueue.send(defined({ visit: 'accounts', after, until } as const));
   });

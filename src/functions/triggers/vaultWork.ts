@@ -5,12 +5,16 @@
 import type { StorageQueueHandler } from '@azure/functions';
 import * as z from 'zod';
 import { triggers } from '../../core/audit/auditEntry.ts';
-import { sweepRange } from '../../core/vaultWork/sweepRange.ts';
+import { sweepRanges } from '../../core/vaultWork/sweep.ts';
 import { workOnVault } from '../../core/vaultWork/vaultWork.ts';
 import { noticeOverdueSweep } from '../pipeline/overdueSweep.ts';
 import { inInvocation, keyward } from '../pipeline/service.ts';
 
-const rangeMessage = z.strictObject({ range: z.int().min(0), of: z.int().min(1).max(4096) });
+const maxRanges = 4096;
+const sweepMessage = z.union([
+  z.strictObject({ range: z.int().min(0), of: z.int().min(1).max(maxRanges) }).refine(({ range, of }) => range < of),
+  z.strictObject({ allRanges: z.int().min(1).max(maxRanges) }),
+]);
 const message = z.object({
   vault: z.string().regex(/^[0-9a-f]{32}$/),
   lookNow: z.object({ keyName: z.string().max(127).optional() }).optional(),
@@ -25,8 +29,8 @@ export const vaultWork: StorageQueueHandler = (input, context) =>
   inInvocation(context, async () => {
     const service = await keyward();
     await noticeOverdueSweep(service);
-    const range = rangeMessage.safeParse(input);
-    if (range.success && range.data.range < range.data.of) return sweepRange(range.data, service);
+    const swept = sweepMessage.safeParse(input);
+    if (swept.success) return sweepRanges(swept.data, service);
     const parsed = message.safeParse(input);
     if (!parsed.success) return service.log.error('Dropped a malformed vault work message');
     const { vault, lookNow, requestedBy, eventId } = parsed.data;

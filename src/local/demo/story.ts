@@ -392,7 +392,7 @@ async function outage(stack: Stack, api: Caller, { step }: Narrator): Promise<vo
         () => account(api),
         (now) => now.properties.state !== 'Enabled',
       );
-      await expected(200, api('DELETE', '/api/accounts/alpha'));
+      await expected(200, api('DELETE', '/api/accounts/alpha?now=true'));
       await expected(404, api('GET', '/api/accounts/alpha'));
       return ['its wrapped key is deleted: its data can never be decrypted again, with or without the customer key'];
     },

@@ -20,8 +20,7 @@ import type { DailyWork } from '../../core/dailyPass.ts';
 import type { Service } from '../../core/service.ts';
 import type { QueuedWork } from '../../core/vaultWork/ports.ts';
 import { allRanges } from '../../core/vaultWork/ranges.ts';
-import { timedSweep } from '../../core/vaultWork/sweep.ts';
-import { sweepRange } from '../../core/vaultWork/sweepRange.ts';
+import { sweepRanges, timedSweep } from '../../core/vaultWork/sweep.ts';
 import { workOnVault } from '../../core/vaultWork/vaultWork.ts';
 import {
   appPrincipalId,
@@ -118,7 +117,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const past = new Set<string>();
   const present = { ...service, vaults: without(past, service.vaults) };
   const work = async (message: QueuedWork) => {
-    if ('range' in message) await sweepRange(message, present);
+    if (!('vault' in message)) await sweepRanges(message, present);
     else if (!past.has(message.vault)) await workOnVault(message, service);
   };
 

@@ -44,6 +44,7 @@ export const rowKinds: Readonly<Record<string, RowKind>> = {
   },
   tombstone: { row: ({ first }) => at('accounts', first.name, `tombstone:${first.instanceId}`) },
   watch: { row: ({ bindingId }) => at('bindings', bindingId, 'watch') },
+  'sample of a key': { row: ({ bindingId }) => at('bindings', bindingId, 'sample') },
   'bound row': {
     row: ({ bindingId, first }) =>
       at('bindings', bindingId, `bound:${first.version}:${first.name}:${first.instanceId}`),
@@ -68,6 +69,7 @@ export const sharedRows: Readonly<Record<string, Row>> = {
   'audit entry of the service': at('service', 'service', 'audit:service:0000000001'),
   'denials of an identity': at('service', 'identityDenials', indexKey('identity', ...identityParts(systemAssigned))),
   'mark of the last sweep': at('service', 'sweep', 'last'),
+  'beginning of the daily pass': at('service', 'dailyPass', 'last'),
   'state of a range': at('service', 'ranges', '0002:0000'),
   'wrapping of a ring': at('rings', 'system', '0000000001:first'),
   'state of a ring': at('rings', 'at-rest', 'state'),

@@ -6,9 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import { vaultIdOf } from '../../core/customerKey/binding.ts';
 import type { Service } from '../../core/service.ts';
-import type { RangeWork } from '../../core/vaultWork/ranges.ts';
-import { sweep } from '../../core/vaultWork/sweep.ts';
-import { sweepRange } from '../../core/vaultWork/sweepRange.ts';
+import type { SweepWork } from '../../core/vaultWork/ports.ts';
+import { sweep, sweepRanges } from '../../core/vaultWork/sweep.ts';
 import { workOnVault } from '../../core/vaultWork/vaultWork.ts';
 import type { VaultWork } from '../../core/watch/ports.ts';
 import { type Lab, without } from '../lab/lab.ts';
@@ -79,10 +78,10 @@ export function createPump(lab: Lab, worker: Service = lab.service): Pump {
 
   async function deliverDue(): Promise<void> {
     const byVault = new Map<string, VaultWork[]>();
-    const ranges: RangeWork[] = [];
+    const swept: SweepWork[] = [];
     while ((queue.nextAt() ?? Number.POSITIVE_INFINITY) <= clock.now()) {
       await queue.deliver(async (message) => {
-        if ('range' in message) ranges.push(message);
+        if (!('vault' in message)) swept.push(message);
         else if (!retired.has(message.vault))
           byVault.set(message.vault, [...(byVault.get(message.vault) ?? []), message]);
       });
@@ -92,7 +91,7 @@ export function createPump(lab: Lab, worker: Service = lab.service): Pump {
       for (const message of messages) await handle(message);
     };
     await Promise.all([
-      ...ranges.map((range) => sweepRange(range, living)),
+      ...swept.map((message) => sweepRanges(message, living)),
       ...[...byVault.values()].map((messages) => limit(inOrder, messages)),
     ]);
   }

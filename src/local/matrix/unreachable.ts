@@ -29,7 +29,7 @@ export const silence: readonly Row[] = [
   {
     name: 'the vault answers after the deadline of a look',
     evidence: 'inferred',
-    ...fault({ action: 'delay', delayMs: 1_500 }),
+    ...fault({ action: 'delay', delayMs: 3_000 }),
     expect: outage('VaultTimeout'),
   },
   {

@@ -27,7 +27,7 @@ export interface Principal {
 export const operatorVault = 'keyward-operator';
 
 /** The deadline of a look in real time here. Each sweep waits for a vault that hangs. */
-const lookDeadlineSeconds = 1.5;
+const lookDeadlineSeconds = 3;
 /**
  * Tokens of user-assigned identities and applications are valid for a second at most, so that the next look shows a
  * lost identity.

@@ -1,5 +1,6 @@
 /** Requests generated from the document: valid, nearly valid and hostile ones, as bytes. */
 import fc from 'fast-check';
+import { anyText } from '../../anyText.ts';
 import type { Json, Judge, Operation } from './judge.ts';
 
 export interface WireRequest {
@@ -62,10 +63,7 @@ const traps = [
   ],
 ];
 
-const text = fc.oneof(
-  { weight: 3, arbitrary: fc.constantFrom(...traps) },
-  { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 30 }) },
-);
+const text = fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...traps) }, { weight: 1, arbitrary: anyText(30) });
 
 const nest = (depth: number, open: string, close: string) => open.repeat(depth) + close.repeat(depth);
 

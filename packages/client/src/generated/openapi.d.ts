@@ -39,7 +39,7 @@ export interface paths {
         put: operations["accountsPut"];
         post?: never;
         /**
-         * Destroys the account key, then deletes the rows of the account
+         * Deletes an account: after a waiting window when it protects secrets or data keys, else at once
          * @description App role: Accounts.Delete.
          */
         delete: operations["accountsDelete"];
@@ -50,6 +50,26 @@ export interface paths {
          * @description App role: Accounts.Write.
          */
         patch: operations["accountsPatch"];
+        trace?: never;
+    };
+    "/api/accounts/{accountName}/recover": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Recovers a deleted account before its scheduled purge
+         * @description App role: Accounts.Delete.
+         */
+        post: operations["accountsRecover"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/accounts/{accountName}/validateEncryption": {
@@ -632,6 +652,101 @@ export interface paths {
          * @description App role: Keys.Release.
          */
         delete: operations["operatorClaimsRelease"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/owners/{owner}/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists an owner's links that work now
+         * @description App role: Links.Create.
+         */
+        get: operations["operatorLinksList"];
+        put?: never;
+        /**
+         * Creates a link that shows a customer its own keys
+         * @description App role: Links.Create.
+         */
+        post: operations["operatorLinksCreate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/owners/{owner}/links/{linkId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revokes a link at once
+         * @description App role: Links.Create.
+         */
+        delete: operations["operatorLinksRevoke"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/customer/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the keys of the link's owner */
+        get: operations["customerKeys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/customer/receipts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the signed receipts of revocations of the link's owner */
+        get: operations["customerReceipts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/customer/dryRun": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Checks a key of the link's owner against its vault */
+        post: operations["customerDryRun"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1246,10 +1361,10 @@ export interface components {
          * @description One of a closed list. The message may change.
          * @enum {string}
          */
-        ErrorCode: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+        ErrorCode: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
         ErrorDetail: {
             /** @enum {string} */
-            code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "KeyNearExpiry";
+            code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "KeyNearExpiry";
             message: string;
             /** @description The parameter or property that is wrong. */
             target?: string;
@@ -1379,7 +1494,17 @@ export interface components {
                 accountId: string;
                 owner: string;
                 /** @enum {string} */
-                state: "Enabled" | "CustomerKeyInaccessible";
+                state: "Enabled" | "CustomerKeyInaccessible" | "PendingDeletion";
+                /**
+                 * Format: date-time
+                 * @description Present while the deletion of the account is pending.
+                 */
+                deletedAt?: string;
+                /**
+                 * Format: date-time
+                 * @description When Keyward destroys the key of the deleted account. Until then, recover brings it back.
+                 */
+                scheduledPurgeAt?: string;
                 /** @constant */
                 provisioningState: "Succeeded";
                 subscriptionId?: string;
@@ -1618,6 +1743,8 @@ export interface components {
                 leaseSeconds?: (0 | number) | null;
                 readonly accountId?: unknown;
                 readonly state?: unknown;
+                readonly deletedAt?: unknown;
+                readonly scheduledPurgeAt?: unknown;
                 readonly provisioningState?: unknown;
             } | null;
             readonly id?: unknown;
@@ -1730,6 +1857,8 @@ export interface components {
                 leaseSeconds?: (0 | number) | null;
                 readonly accountId?: unknown;
                 readonly state?: unknown;
+                readonly deletedAt?: unknown;
+                readonly scheduledPurgeAt?: unknown;
                 readonly provisioningState?: unknown;
             } | null;
             readonly id?: unknown;
@@ -2568,6 +2697,258 @@ export interface components {
         };
         /**
          * @example {
+         *       "id": "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff",
+         *       "owner": "contoso",
+         *       "createdAt": "2026-11-23T19:40:00.000Z",
+         *       "expiresAt": "2026-11-24T19:40:00.000Z",
+         *       "createdBy": "55555555-5555-4555-8555-555555555551",
+         *       "address": "https://keyward.example/console/customer#…"
+         *     }
+         */
+        CreatedCustomerLink: {
+            /** Format: uuid */
+            id: string;
+            owner: string;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            expiresAt: string;
+            /** @description The object id of the caller that created the link. */
+            createdBy: string;
+            /** @description Send it to the customer. The text after # is the bearer token of the calls below /api/customer. */
+            address: string;
+        };
+        /**
+         * @description hours: how long the link works, 168 at most. Absent: 24.
+         * @example {}
+         * @example {
+         *       "hours": 48
+         *     }
+         */
+        CustomerLinkInput: {
+            hours?: number | null;
+        };
+        /**
+         * @description Links that work now.
+         * @example {
+         *       "value": [
+         *         {
+         *           "id": "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff",
+         *           "owner": "contoso",
+         *           "createdAt": "2026-11-23T19:40:00.000Z",
+         *           "expiresAt": "2026-11-24T19:40:00.000Z",
+         *           "createdBy": "55555555-5555-4555-8555-555555555551"
+         *         }
+         *       ]
+         *     }
+         */
+        CustomerLinkList: {
+            value: {
+                /** Format: uuid */
+                id: string;
+                owner: string;
+                /** Format: date-time */
+                createdAt: string;
+                /** Format: date-time */
+                expiresAt: string;
+                /** @description The object id of the caller that created the link. */
+                createdBy: string;
+            }[];
+        };
+        /**
+         * @description The keys of the link's owner. Bounds count from the vault's first refusal.
+         * @example {
+         *       "owner": "contoso",
+         *       "bounds": {
+         *         "disabledSeconds": 96,
+         *         "deletedSeconds": 126,
+         *         "permissionRemovedSeconds": 156,
+         *         "releasedSeconds": 370
+         *       },
+         *       "value": [
+         *         {
+         *           "key": "https://contoso-keys.vault.azure.net/keys/media",
+         *           "bindingId": "6a09e667f3bcc908b2fb1366ea957d3e",
+         *           "identity": {
+         *             "useSystemAssignedIdentity": true
+         *           },
+         *           "owner": "contoso",
+         *           "accounts": 1,
+         *           "status": "Inaccessible",
+         *           "since": "2026-11-23T19:49:00.000Z",
+         *           "cause": "KeyDisabled",
+         *           "meaning": "The key version that wraps the account key is disabled.",
+         *           "whoActs": "customer",
+         *           "remedy": "Enable it again: az keyvault key set-attributes --vault-name contoso-keys --name media --version 2f1c0d9e8b7a46559483726150a1b2c3 --enabled true",
+         *           "checkedAt": "2026-11-23T19:50:00.000Z",
+         *           "nextCheckAt": "2026-11-23T19:50:40.000Z",
+         *           "versions": [
+         *             {
+         *               "version": "2f1c0d9e8b7a46559483726150a1b2c3",
+         *               "inUse": true,
+         *               "status": "Inaccessible",
+         *               "since": "2026-11-23T19:49:00.000Z",
+         *               "cause": "KeyDisabled",
+         *               "isLatest": true,
+         *               "safeToDisable": false
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        CustomerKeys: {
+            owner: string;
+            bounds: {
+                /** @description A version is disabled: all its accounts are blocked within this time. */
+                disabledSeconds: number;
+                deletedSeconds: number;
+                permissionRemovedSeconds: number;
+                /** @description No process and no client holds a usable key after this time. */
+                releasedSeconds: number;
+            };
+            value: components["schemas"]["OverviewKey"][];
+            /**
+             * Format: uri
+             * @description Absent on the last page.
+             */
+            nextLink?: string;
+        };
+        /** @description A customer key. Its status is the worst of its versions in use. */
+        OverviewKey: {
+            /**
+             * @description https://{vault}/keys/{key}, with or without a version.
+             * @example https://contoso-keys.vault.azure.net/keys/media
+             */
+            key: string;
+            bindingId: string;
+            identity: components["schemas"]["Identity"];
+            owner: string;
+            accounts: number;
+            /**
+             * @description Of the key. Unknown: Keyward has not checked the key for too long.
+             * @enum {string}
+             */
+            status: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
+            /** Format: date-time */
+            since: string;
+            cause?: components["schemas"]["Cause"];
+            meaning?: string;
+            /**
+             * @description Who must act. `none`: no action is needed.
+             * @enum {string}
+             */
+            whoActs?: "customer" | "operator" | "none";
+            /** @description What to type, or to do. */
+            remedy?: string;
+            /**
+             * Format: date-time
+             * @description The last check was at this time or later.
+             */
+            checkedAt: string;
+            /**
+             * Format: date-time
+             * @description The next check is at this time or earlier.
+             */
+            nextCheckAt: string;
+            versions: {
+                version: string;
+                /** @description The version wraps the key of an account. */
+                inUse: boolean;
+                /**
+                 * @description Of the key. Unknown: Keyward has not checked the key for too long.
+                 * @enum {string}
+                 */
+                status?: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
+                /** Format: date-time */
+                since?: string;
+                cause?: components["schemas"]["Cause"];
+                /** @description Absent: the newest version is not known. */
+                isLatest?: boolean;
+                /** Format: date-time */
+                notLatestSince?: string;
+                /** Format: date-time */
+                expiresOn?: string;
+                safeToDisable: boolean;
+            }[];
+            rotation?: {
+                to: string;
+                /** Format: date-time */
+                since: string;
+                failed: number;
+                /** @description The first accounts that could not be re-wrapped. */
+                failures?: {
+                    account: string;
+                    /** @enum {string} */
+                    code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+                    meaning: string;
+                    /** @enum {string} */
+                    whoActs: "customer" | "operator" | "caller" | "none";
+                    remedy: string;
+                }[];
+            };
+            newestUnknown?: {
+                /** Format: date-time */
+                since: string;
+                cause: components["schemas"]["Cause"];
+            };
+            unusableVersion?: {
+                version: string;
+                cause: components["schemas"]["Cause"];
+                /** Format: date-time */
+                since: string;
+                remedy: string;
+            };
+        };
+        /**
+         * @description The signed receipts of revocations, by account of the link's owner.
+         * @example {
+         *       "value": [],
+         *       "keys": []
+         *     }
+         */
+        CustomerReceipts: {
+            value: {
+                /** Format: uuid */
+                accountId: string;
+                sequence: number;
+                /** @description A compact JWS (RFC 7515), signed with Ed25519. */
+                receipt: string;
+                account: string;
+            }[];
+            /** @description The public keys, so that a saved answer can be verified offline. */
+            keys: {
+                /** @constant */
+                kty: "OKP";
+                /** @constant */
+                crv: "Ed25519";
+                x: string;
+                kid: string;
+                /** @constant */
+                alg: "EdDSA";
+                /** @constant */
+                use: "sig";
+            }[];
+            /**
+             * Format: uri
+             * @description Absent on the last page.
+             */
+            nextLink?: string;
+        };
+        /**
+         * @description Keyward uses the identity that it uses for this key already, or else its own. Without location, regions are not compared.
+         * @example {
+         *       "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media",
+         *       "location": "westeurope"
+         *     }
+         */
+        CustomerDryRun: {
+            /** @example https://contoso-keys.vault.azure.net/keys/media */
+            keyIdentifier: string;
+            location?: string | null;
+        };
+        /**
+         * @example {
          *       "isOn": true,
          *       "bounds": {
          *         "refusedSeconds": 96,
@@ -2789,6 +3170,16 @@ export interface components {
                 done: number;
                 left: number;
                 failed: number;
+                /** @description The first accounts that could not be re-wrapped. */
+                failures?: {
+                    account: string;
+                    /** @enum {string} */
+                    code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+                    meaning: string;
+                    /** @enum {string} */
+                    whoActs: "customer" | "operator" | "caller" | "none";
+                    remedy: string;
+                }[];
                 /** @constant */
                 waiting?: true;
             }[];
@@ -2987,12 +3378,16 @@ export interface components {
             /** Format: date-time */
             createdAt: string;
             /** @enum {string} */
-            state: "Enabled" | "CustomerKeyInaccessible";
+            state: "Enabled" | "CustomerKeyInaccessible" | "PendingDeletion";
+            /** Format: date-time */
+            deletedAt?: string;
+            /** Format: date-time */
+            scheduledPurgeAt?: string;
             /**
              * @description What the data plane gets now.
              * @enum {string}
              */
-            served: "yes" | "untilLeaseEnd" | "no";
+            served?: "yes" | "untilLeaseEnd" | "no";
             /** Format: date-time */
             servedUntil?: string;
             /** @enum {string} */
@@ -3121,82 +3516,6 @@ export interface components {
              */
             nextLink?: string;
         };
-        /** @description A customer key. Its status is the worst of its versions in use. */
-        OverviewKey: {
-            /**
-             * @description https://{vault}/keys/{key}, with or without a version.
-             * @example https://contoso-keys.vault.azure.net/keys/media
-             */
-            key: string;
-            bindingId: string;
-            identity: components["schemas"]["Identity"];
-            owner: string;
-            accounts: number;
-            /**
-             * @description Of the key. Unknown: Keyward has not checked the key for too long.
-             * @enum {string}
-             */
-            status: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
-            /** Format: date-time */
-            since: string;
-            cause?: components["schemas"]["Cause"];
-            meaning?: string;
-            /**
-             * @description Who must act. `none`: no action is needed.
-             * @enum {string}
-             */
-            whoActs?: "customer" | "operator" | "none";
-            /** @description What to type, or to do. */
-            remedy?: string;
-            /**
-             * Format: date-time
-             * @description The last check was at this time or later.
-             */
-            checkedAt: string;
-            /**
-             * Format: date-time
-             * @description The next check is at this time or earlier.
-             */
-            nextCheckAt: string;
-            versions: {
-                version: string;
-                /** @description The version wraps the key of an account. */
-                inUse: boolean;
-                /**
-                 * @description Of the key. Unknown: Keyward has not checked the key for too long.
-                 * @enum {string}
-                 */
-                status?: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
-                /** Format: date-time */
-                since?: string;
-                cause?: components["schemas"]["Cause"];
-                /** @description Absent: the newest version is not known. */
-                isLatest?: boolean;
-                /** Format: date-time */
-                notLatestSince?: string;
-                /** Format: date-time */
-                expiresOn?: string;
-                safeToDisable: boolean;
-            }[];
-            rotation?: {
-                to: string;
-                /** Format: date-time */
-                since: string;
-                failed: number;
-            };
-            newestUnknown?: {
-                /** Format: date-time */
-                since: string;
-                cause: components["schemas"]["Cause"];
-            };
-            unusableVersion?: {
-                version: string;
-                cause: components["schemas"]["Cause"];
-                /** Format: date-time */
-                since: string;
-                remedy: string;
-            };
-        };
         /**
          * @description An owner's keys, and the counts of its accounts.
          * @example {
@@ -3321,10 +3640,10 @@ export interface components {
         /** @description The entry as stored: the hash covers everything else in it (docs/envelope.md). */
         AuditEntry: {
             /** @enum {string} */
-            type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeleted" | "SecretWritten" | "SecretDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed";
+            type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeletionScheduled" | "AccountRecovered" | "AccountDeleted" | "SecretWritten" | "SecretDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed" | "LinkCreated" | "LinkRevoked" | "LinkUsed";
             actor: {
                 /** @enum {string} */
-                kind: "principal" | "functionKey" | "keyward";
+                kind: "principal" | "functionKey" | "customerLink" | "keyward";
                 id: string;
             };
             /**
@@ -3357,6 +3676,8 @@ export interface components {
             firstKeyVaultRequestId?: string;
             /** Format: date-time */
             expiresOn?: string;
+            /** Format: date-time */
+            scheduledPurgeAt?: string;
             accounts?: number;
             /** @enum {string} */
             purpose?: "look" | "lease" | "rewrap" | "create" | "change" | "rotate" | "repair";
@@ -3368,7 +3689,9 @@ export interface components {
             /** @enum {string} */
             asked?: "ReleaseToSystemKey" | "UseForeignKey" | "ChangeKeyWhileInaccessible" | "RepairIdentity" | "ReleaseClaim";
             /** @enum {string} */
-            code?: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+            code?: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+            link?: string;
+            call?: string;
             account?: string;
             /** @description An account id, a binding id, or `service`. */
             chain: string;
@@ -3461,11 +3784,21 @@ export interface components {
             compared: number;
             /** @description The first broken link. */
             broken?: {
+                /** @description The name of the account, for the chain of one. */
+                account?: string;
                 sequence: number;
                 /** @enum {string} */
                 flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged" | "SecretDiffers";
-                meaning: string;
+                /** @description `<kind>/<name>` where the flaw is about a secret. */
                 secret?: string;
+                meaning: string;
+                /**
+                 * @description Who must act. `none`: no action is needed.
+                 * @enum {string}
+                 */
+                whoActs: "customer" | "operator" | "none";
+                /** @description What to type, or to do. */
+                remedy: string;
             };
         };
         /**
@@ -3593,11 +3926,26 @@ export interface components {
                 /** @description The first of them. */
                 broken: {
                     chain: string;
+                    /**
+                     * @description https://{vault}/keys/{key}, with or without a version.
+                     * @example https://contoso-keys.vault.azure.net/keys/media
+                     */
+                    key?: string;
+                    /** @description The name of the account, for the chain of one. */
+                    account?: string;
                     sequence: number;
                     /** @enum {string} */
                     flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged" | "SecretDiffers";
-                    meaning: string;
+                    /** @description `<kind>/<name>` where the flaw is about a secret. */
                     secret?: string;
+                    meaning: string;
+                    /**
+                     * @description Who must act. `none`: no action is needed.
+                     * @enum {string}
+                     */
+                    whoActs: "customer" | "operator" | "none";
+                    /** @description What to type, or to do. */
+                    remedy: string;
                 }[];
             };
             /** @description The verification in progress. */
@@ -3606,6 +3954,30 @@ export interface components {
                 startedAt: string;
                 chains: number;
                 brokenCount: number;
+                /** @description The first of them. */
+                broken: {
+                    chain: string;
+                    /**
+                     * @description https://{vault}/keys/{key}, with or without a version.
+                     * @example https://contoso-keys.vault.azure.net/keys/media
+                     */
+                    key?: string;
+                    /** @description The name of the account, for the chain of one. */
+                    account?: string;
+                    sequence: number;
+                    /** @enum {string} */
+                    flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged" | "SecretDiffers";
+                    /** @description `<kind>/<name>` where the flaw is about a secret. */
+                    secret?: string;
+                    meaning: string;
+                    /**
+                     * @description Who must act. `none`: no action is needed.
+                     * @enum {string}
+                     */
+                    whoActs: "customer" | "operator" | "none";
+                    /** @description What to type, or to do. */
+                    remedy: string;
+                }[];
             };
         };
         /**
@@ -3747,6 +4119,12 @@ export interface components {
          *         "oldestCheckAt": "2026-11-23T19:49:02.000Z"
          *       },
          *       "poisonedMessages": 0,
+         *       "dailyPass": {
+         *         "startedAt": "2026-11-23T19:30:00.000Z",
+         *         "messages": 5064,
+         *         "left": 2110,
+         *         "expectedEndAt": "2026-11-23T20:02:42.000Z"
+         *       },
          *       "announcements": {
          *         "waiting": 0,
          *         "isComplete": true
@@ -3790,6 +4168,14 @@ export interface components {
                 oldestCheckAt?: string;
             };
             poisonedMessages?: number;
+            dailyPass?: {
+                /** Format: date-time */
+                startedAt: string;
+                messages: number;
+                left: number;
+                /** Format: date-time */
+                expectedEndAt?: string;
+            };
             announcements?: {
                 waiting: number;
                 isComplete: boolean;
@@ -3847,7 +4233,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorAnswer"];
             };
         };
-        /** @description AccountNotFound, NotFound. */
+        /** @description AccountNotFound, NotFound, InvalidResourceType. */
         Error404: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
@@ -3867,7 +4253,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorAnswer"];
             };
         };
-        /** @description Conflict. */
+        /** @description AccountPendingDeletion, Conflict. */
         Error409: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
@@ -4090,7 +4476,9 @@ export interface operations {
     };
     accountsDelete: {
         parameters: {
-            query?: never;
+            query?: {
+                now?: "true" | "false";
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4109,6 +4497,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Done. */
+            202: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
             };
             /** @description Done, without a body. */
             204: {
@@ -4165,6 +4564,41 @@ export interface operations {
             412: components["responses"]["Error412"];
             413: components["responses"]["Error413"];
             415: components["responses"]["Error415"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    accountsRecover: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
         };
@@ -5479,6 +5913,207 @@ export interface operations {
             503: components["responses"]["Error503"];
         };
     };
+    operatorLinksList: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                owner: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CustomerLinkList"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorLinksCreate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                owner: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CustomerLinkInput"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedCustomerLink"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    operatorLinksRevoke: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                owner: string;
+                linkId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done, without a body. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Done, without a body. */
+            204: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    customerKeys: {
+        parameters: {
+            query?: {
+                $skipToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CustomerKeys"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    customerReceipts: {
+        parameters: {
+            query?: {
+                $skipToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CustomerReceipts"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    customerDryRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CustomerDryRun"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EncryptionValidation"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
     operatorDrills: {
         parameters: {
             query?: never;
@@ -5770,7 +6405,7 @@ export interface operations {
     operatorAccounts: {
         parameters: {
             query?: {
-                state?: "Enabled" | "CustomerKeyInaccessible";
+                state?: "Enabled" | "CustomerKeyInaccessible" | "PendingDeletion";
                 owner?: string;
                 status?: "Accessible" | "Suspect" | "Inaccessible" | "Unreachable" | "Unknown";
                 cause?: components["schemas"]["Cause"];
@@ -5881,7 +6516,7 @@ export interface operations {
                 owner?: string;
                 account?: string;
                 key?: string;
-                type?: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeleted" | "SecretWritten" | "SecretDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed";
+                type?: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeletionScheduled" | "AccountRecovered" | "AccountDeleted" | "SecretWritten" | "SecretDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed" | "LinkCreated" | "LinkRevoked" | "LinkUsed";
                 $top?: number;
                 $skipToken?: string;
             };

@@ -126,7 +126,11 @@ export const accountAnswer = z
     properties: z.strictObject({
       accountId: guid.meta({ description: 'Differs from that of a later account of the same name.' }),
       owner: z.string(),
-      state: z.enum(['Enabled', 'CustomerKeyInaccessible']),
+      state: z.enum(['Enabled', 'CustomerKeyInaccessible', 'PendingDeletion']),
+      deletedAt: time.optional().meta({ description: 'Present while the deletion of the account is pending.' }),
+      scheduledPurgeAt: time.optional().meta({
+        description: 'When Keyward destroys the key of the deleted account. Until then, recover brings it back.',
+      }),
       provisioningState: z.literal('Succeeded'),
       subscriptionId: z.string().optional(),
       resourceGroupName: z.string().optional(),
@@ -171,9 +175,25 @@ export const accountContracts = {
     headers: { 200: headers },
   },
   delete: {
-    summary: 'Destroys the account key, then deletes the rows of the account',
+    summary: 'Deletes an account: after a waiting window when it protects secrets or data keys, else at once',
+    query: {
+      now: z
+        .enum(['true', 'false'])
+        .optional()
+        .meta({
+          description: 'true: destroys the account key at once, also while a deletion is pending.',
+          examples: ['true'],
+        }),
+    },
     conditional: 'match',
-    answers: { 200: undefined, 204: undefined },
+    answers: { 200: undefined, 202: accountAnswer, 204: undefined },
+    headers: { 202: headers },
+  },
+  recover: {
+    summary: 'Recovers a deleted account before its scheduled purge',
+    conditional: 'match',
+    answers: { 200: accountAnswer },
+    headers: { 200: headers },
   },
   rotateKey: {
     summary: 'Makes a new account key, and encrypts the secrets again in the background',

@@ -3,7 +3,6 @@
  * names are AMS's.
  */
 
-import canonicalize from 'canonicalize';
 import * as z from 'zod';
 import {
   type AccountView,
@@ -12,6 +11,7 @@ import {
   etagOf,
   leasePolicyOf,
   type OlderAccountKeys,
+  type PendingDeletion,
   stateOf,
   verdictOn,
 } from '../../../core/accounts/account.ts';
@@ -19,7 +19,6 @@ import { remedyTargetOf } from '../../../core/accounts/gate.ts';
 import type { AccountInput } from '../../../core/accounts/planChange.ts';
 import { type Served, servedOf, statusOf } from '../../../core/accounts/served.ts';
 import { parseArmPath } from '../../../core/base/armPath.ts';
-import { hex, sha256, utf8 } from '../../../core/base/bytes.ts';
 import { remedyOf } from '../../../core/base/causes.ts';
 import { defined } from '../../../core/base/defined.ts';
 import { Refusal } from '../../../core/base/errors.ts';
@@ -31,6 +30,7 @@ import { keyIdentifierTarget } from '../../../core/customerKey/keyIdentifier.ts'
 import { unreadableNewest } from '../../../core/watch/newestVersion.ts';
 import { keyReleasedBy } from '../../../core/watch/verdictTimes.ts';
 import type { Verdict, Watch } from '../../../core/watch/watch.ts';
+import { representationTag } from '../../pipeline/conditionalGet.ts';
 import { anyCase, orAbsent } from '../../pipeline/lenientInput.ts';
 import { parsed } from '../../pipeline/requestBody.ts';
 import { readOnly } from '../secrets/secretJson.ts';
@@ -124,6 +124,8 @@ export const accountBody = z
         }),
         accountId: readOnly,
         state: readOnly,
+        deletedAt: readOnly,
+        scheduledPurgeAt: readOnly,
         provisioningState: readOnly,
       }),
     ),
@@ -245,6 +247,7 @@ export function renderAccount(view: AccountView, policy: Policy) {
       accountId: record.instanceId,
       owner: record.owner,
       state: stateOf(view),
+      ...renderPending(record.pendingDeletion),
       provisioningState: 'Succeeded',
       ...(record.place === undefined
         ? {}
@@ -258,21 +261,8 @@ export function renderAccount(view: AccountView, policy: Policy) {
   };
 }
 
-/**
- * The ETag of the record and, after `~`, a part for the status of the account's key. A status changes without a write
- * of the record, and a 304 must not hide that change. Times that every look changes are left out. A condition on a
- * write compares the record's part alone (conditionsIn).
- */
-function representationTag(etag: string, encryption: object): string {
-  const {
-    lastAccessibleAt: _,
-    nextLookAt: __,
-    lastCheckedAt: ___,
-    ...shown
-  }: Record<string, unknown> = { ...encryption };
-  const isPlain = shown.status === undefined || (shown.status === 'Accessible' && String(shown.warnings) === '');
-  return isPlain ? etag : etag.replace(/"$/, `~${hex(sha256(utf8(canonicalize(shown) ?? ''))).slice(0, 12)}"`);
-}
+export const renderPending = (pending: PendingDeletion | undefined) =>
+  pending === undefined ? {} : { deletedAt: iso(pending.deletedAt), scheduledPurgeAt: iso(pending.purgeAt) };
 
 function renderEncryption(view: AccountView, policy: Policy) {
   const { encryption: current, accountKeyGeneration, olderAccountKeys } = view.record;

@@ -1,7 +1,8 @@
 /** The HTTP calls on accounts: parse, call the core, render. */
 import type { HttpRequest } from '@azure/functions';
 import type { AccountView } from '../../../core/accounts/account.ts';
-import { deleteAccount } from '../../../core/accounts/deleteAccount.ts';
+import { deleteAccount, requestDeletion } from '../../../core/accounts/deleteAccount.ts';
+import { recoverAccount } from '../../../core/accounts/pendingDeletion.ts';
 import type { Permissions } from '../../../core/accounts/planChange.ts';
 import { type AccountChange, patchAccount, putAccount } from '../../../core/accounts/putAccount.ts';
 import { getAccount, listAccounts } from '../../../core/accounts/readAccount.ts';
@@ -30,8 +31,10 @@ export const listAccountsRoute: RouteHandler = async ({ request, service, ...cal
   return { status: 200, jsonBody: { value, ...shown, ...nextLink } };
 };
 
-export const getAccountRoute: RouteHandler = async ({ request, service }) =>
-  answerWithEtag(request, renderAccount(await getAccount(nameIn(request), service), service.policy));
+export const getAccountRoute: RouteHandler = async ({ request, service }) => {
+  const account = renderAccount(await getAccount(nameIn(request), service), service.policy);
+  return answerWithEtag(request, account.etag, account);
+};
 
 export const putAccountRoute: RouteHandler = async (call) => {
   const { view, created } = await putAccount(await changeIn(call), call.service);
@@ -52,9 +55,22 @@ const changeIn = async ({ request, actor, known, ...caller }: Call): Promise<Acc
 });
 
 export const deleteAccountRoute: RouteHandler = async ({ request, actor, service }) => {
-  const existed = await deleteAccount(nameIn(request), conditionsIn(request), actor, service);
-  return { status: existed ? 200 : 204 };
+  const [name, conditions] = [nameIn(request), conditionsIn(request)];
+  if (isNow(request)) return { status: (await deleteAccount(name, conditions, actor, service)) ? 200 : 204 };
+  const deleted = await requestDeletion(name, conditions, actor, service);
+  if (typeof deleted === 'object') return answer(202, deleted, service);
+  return { status: deleted === 'deleted' ? 200 : 204 };
 };
+
+/** @throws Refusal InvalidParameter */
+function isNow({ query }: HttpRequest): boolean {
+  const now = query.get('now') ?? 'false';
+  if (now === 'true' || now === 'false') return now === 'true';
+  throw new Refusal('InvalidParameter', "The query parameter 'now' must be true or false.", { target: 'now' });
+}
+
+export const recoverAccountRoute: RouteHandler = async ({ request, actor, service }) =>
+  answer(200, await recoverAccount(nameIn(request), conditionsIn(request), actor, service), service);
 
 /** What the caller's app roles permit beyond the role that the route requires. */
 const permissionsOf = ({ roles, owners }: Pick<Caller, 'roles' | 'owners'>): Permissions => ({

@@ -38,7 +38,7 @@ const check = z.strictObject({
   remedy: z.string().optional(),
 });
 
-const answer = z.strictObject({ valid: z.boolean(), checks: z.array(check) }).meta({
+export const validationAnswer = z.strictObject({ valid: z.boolean(), checks: z.array(check) }).meta({
   id: 'EncryptionValidation',
   description: 'Every check, in a fixed order; empty for the system key.',
   examples: [
@@ -75,7 +75,7 @@ export const validateEncryptionApi: Route = {
   contract: {
     summary: 'Checks an encryption against the vault without changing anything',
     body,
-    answers: { 200: answer },
+    answers: { 200: validationAnswer },
   },
 };
 
@@ -127,7 +127,7 @@ export const operatorDryRunRoutes: readonly Route[] = [
     contract: {
       summary: "Checks an account's key against its vault, in every state of the account",
       body: waitOnly,
-      answers: { 200: answer },
+      answers: { 200: validationAnswer },
     },
   },
   {
@@ -140,7 +140,7 @@ export const operatorDryRunRoutes: readonly Route[] = [
     contract: {
       summary: 'Checks a key against its vault',
       body: keyToValidate,
-      answers: { 200: answer },
+      answers: { 200: validationAnswer },
     },
   },
 ];

@@ -1,27 +1,46 @@
 /** What proves the audit outside of Keyward: the result of the daily verification, signed checkpoints and receipts. */
+
+import type { BrokenChain } from '../../../core/attestation/ports.ts';
 import { revocationReceipts } from '../../../core/attestation/revocationReceipt.ts';
-import { flaws } from '../../../core/audit/chainCheck.ts';
+import { serviceChain } from '../../../core/audit/serviceAudit.ts';
+import { unlessDamaged } from '../../../core/base/damagedRow.ts';
 import { iso } from '../../../core/base/time.ts';
+import { versionlessIdentifier } from '../../../core/customerKey/keyIdentifier.ts';
+import type { Service } from '../../../core/service.ts';
 import type { RouteHandler } from '../../pipeline/call.ts';
 import type { Route } from '../../pipeline/route.ts';
 import { attestationContracts } from './attestationContract.ts';
 import { accountIdIn, linkTo, requestedPage } from './audit.ts';
+import { renderBrokenLink } from './brokenChainJson.ts';
 
 const checkpointToken = /^\d{15}:\d{8}$/;
 
 const state: RouteHandler = async ({ service }) => {
   const { last, run } = (await service.verifications.read())?.value ?? {};
-  const named = last?.broken.map((one) => ({ ...one, meaning: flaws[one.flaw] }));
+  const named = (chains: readonly BrokenChain[]) => Promise.all(chains.map((one) => renderBroken(one, service)));
   return {
     status: 200,
     jsonBody: {
-      ...(last && { last: { ...last, ...timesOf(last), broken: named } }),
+      ...(last && { last: { ...last, ...timesOf(last), broken: await named(last.broken) } }),
       ...(run && {
-        running: { startedAt: iso(run.startedAt), chains: run.chains, brokenCount: run.brokenCount },
+        running: {
+          startedAt: iso(run.startedAt),
+          chains: run.chains,
+          brokenCount: run.brokenCount,
+          broken: await named(run.broken),
+        },
       }),
     },
   };
 };
+
+/** The chain of a key has its binding's id, so its watch says which key that is. */
+async function renderBroken(one: BrokenChain, { bindings }: Service) {
+  const { chain, account } = one;
+  const stored = account === undefined && chain !== serviceChain && (await unlessDamaged(bindings.readWatch(chain)));
+  const key = stored && stored !== 'damaged' ? { key: versionlessIdentifier(stored.value.binding) } : {};
+  return { chain, ...key, ...renderBrokenLink(one) };
+}
 
 const timesOf = ({ startedAt, finishedAt }: { readonly startedAt: number; readonly finishedAt: number }) => ({
   startedAt: iso(startedAt),

@@ -1,36 +1,32 @@
 /** The contracts of the daily verification, of signed checkpoints, and of receipts of revocations. */
 import * as z from 'zod';
-import { flawNames } from '../../../core/audit/chainCheck.ts';
-import { count, guid, pageOf, paging, time } from '../../pipeline/contractParts.ts';
+import { count, guid, keyIdentifier, pageOf, paging, time } from '../../pipeline/contractParts.ts';
 import type { Contract } from '../../pipeline/route.ts';
 import { jwkSet } from '../dataKeys/dataKeyContract.ts';
+import { brokenLink } from './auditContract.ts';
 
 const jws = z.string().meta({ description: 'A compact JWS (RFC 7515), signed with Ed25519.' });
 const accountExample = '0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff';
 const jwsExample = 'eyJhbGciOiJFZERTQSIsImtpZCI6Ii4uLiJ9.eyJpYXQiOjE3OTU0NjM0NjB9.c2lnbmF0dXJl';
 const timeExample = '2026-11-23T03:00:00.000Z';
 
-const broken = z.strictObject({
-  chain: z.string(),
-  sequence: count,
-  flaw: z.enum(flawNames),
-  meaning: z.string(),
-  secret: z.string().optional(),
-});
+const broken = z.strictObject({ chain: z.string(), key: keyIdentifier.optional(), ...brokenLink });
+
+const firstBroken = z.array(broken).meta({ description: 'The first of them.' });
 
 const result = z.strictObject({
   startedAt: time,
   finishedAt: time,
   chains: count.meta({ description: 'Chains that were verified.' }),
   brokenCount: count,
-  broken: z.array(broken).meta({ description: 'The first of them.' }),
+  broken: firstBroken,
 });
 
 const state = z
   .strictObject({
     last: result.optional().meta({ description: 'The last verification that finished. Absent: none has.' }),
     running: z
-      .strictObject({ startedAt: time, chains: count, brokenCount: count })
+      .strictObject({ startedAt: time, chains: count, brokenCount: count, broken: firstBroken })
       .optional()
       .meta({ description: 'The verification in progress.' }),
   })
@@ -43,7 +39,7 @@ const checkpoint = z
   .strictObject({ run: time, page: count, checkpoint: jws })
   .meta({ id: 'AuditCheckpoint', description: 'Heads of verified chains, signed (docs/envelope.md).' });
 
-const receipts = z
+export const receipts = z
   .strictObject({
     receipts: z.array(z.strictObject({ accountId: guid, sequence: count, receipt: jws })),
     keys: jwkSet.shape.keys.meta({ description: 'The public keys, so that a saved answer can be verified offline.' }),

@@ -4,7 +4,6 @@
  * the same name.
  */
 import type { HttpRequest } from '@azure/functions';
-import { flaws } from '../../../core/audit/chainCheck.ts';
 import {
   accountChain,
   bindingChain,
@@ -27,6 +26,7 @@ import { pageSizeOf } from '../../pipeline/requestParams.ts';
 import type { Route } from '../../pipeline/route.ts';
 import { queryOf } from '../keys/keys.ts';
 import { auditContracts, bindingIdPattern, entryOf, verificationBody } from './auditContract.ts';
+import { renderBrokenLink } from './brokenChainJson.ts';
 
 type Find = (request: HttpRequest, service: Service) => Promise<Chain>;
 
@@ -94,8 +94,9 @@ const verify =
     // The head of the service's chain has more, which belongs to the rings.
     const { sequence, hash } = found.head;
     const seen = { ...found, head: { sequence, hash } };
-    const told = broken === undefined ? {} : { broken: { ...broken, meaning: flaws[broken.flaw] } };
-    return { status: 200, jsonBody: { chain: chain.id, ...seen, ...told } };
+    const { id, account } = chain;
+    const link = broken === undefined ? {} : { broken: renderBrokenLink({ chain: id, account, ...broken }) };
+    return { status: 200, jsonBody: { chain: id, ...seen, ...link } };
   };
 
 const instances: RouteHandler = async ({ request, service }) => {

@@ -3,7 +3,17 @@ import * as z from 'zod';
 import { auditTypes } from '../../../core/audit/auditEntry.ts';
 import { auditFacts } from '../../../core/audit/auditFactsSchema.ts';
 import { flawNames } from '../../../core/audit/chainCheck.ts';
-import { cause, count, guid, identity, keyIdentifier, pageOf, paging, time } from '../../pipeline/contractParts.ts';
+import {
+  cause,
+  count,
+  guid,
+  identity,
+  keyIdentifier,
+  pageOf,
+  paging,
+  time,
+  whoActs,
+} from '../../pipeline/contractParts.ts';
 import { orAbsent } from '../../pipeline/lenientInput.ts';
 import type { Contract } from '../../pipeline/route.ts';
 
@@ -74,6 +84,16 @@ export const verificationBody = z
   })
   .meta({ id: 'AuditVerificationInput', examples: [{}, { announced: [{ sequence: 7, hash: hashExample }] }] });
 
+export const brokenLink = {
+  account: z.string().optional().meta({ description: 'The name of the account, for the chain of one.' }),
+  sequence,
+  flaw: z.enum(flawNames),
+  secret: z.string().optional().meta({ description: '`<kind>/<name>` where the flaw is about a secret.' }),
+  meaning: z.string(),
+  whoActs,
+  remedy: z.string().meta({ description: 'What to type, or to do.' }),
+} as const;
+
 const verification = z
   .strictObject({
     chain,
@@ -84,10 +104,7 @@ const verification = z
     verified: chainHead.meta({ description: 'The last link that is intact.' }),
     entries: count.meta({ description: 'Links that this call has verified.' }),
     compared: count.meta({ description: 'Published heads that this call has compared and found to match.' }),
-    broken: z
-      .strictObject({ sequence, flaw: z.enum(flawNames), meaning: z.string(), secret: z.string().optional() })
-      .optional()
-      .meta({ description: 'The first broken link.' }),
+    broken: z.strictObject(brokenLink).optional().meta({ description: 'The first broken link.' }),
   })
   .meta({
     id: 'AuditVerification',

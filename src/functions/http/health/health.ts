@@ -11,6 +11,7 @@ import type { Backlog } from '../../../core/announcements/outboxPass.ts';
 import { causes, meaningOf } from '../../../core/base/causes.ts';
 import { defined } from '../../../core/base/defined.ts';
 import { iso } from '../../../core/base/time.ts';
+import type { DailyProgress } from '../../../core/dailyProgress.ts';
 import {
   type HealthCheckResult,
   type HealthFailure,
@@ -58,6 +59,14 @@ const readySchema = z.strictObject({
     })
     .optional(),
   poisonedMessages: count.optional(),
+  dailyPass: z
+    .strictObject({
+      startedAt: z.iso.datetime(),
+      messages: count,
+      left: count,
+      expectedEndAt: z.iso.datetime().optional(),
+    })
+    .optional(),
   announcements: z
     .strictObject({ waiting: count, isComplete: z.boolean(), oldestAgeSeconds: count.optional() })
     .optional(),
@@ -81,6 +90,12 @@ const ready = readySchema.meta({
         oldestCheckAt: '2026-11-23T19:49:02.000Z',
       },
       poisonedMessages: 0,
+      dailyPass: {
+        startedAt: '2026-11-23T19:30:00.000Z',
+        messages: 5064,
+        left: 2110,
+        expectedEndAt: '2026-11-23T20:02:42.000Z',
+      },
       announcements: { waiting: 0, isComplete: true },
     },
   ],
@@ -103,7 +118,7 @@ const withoutSettings = (names: readonly string[]): HttpResponseInit =>
   answerOf(503, { status: 'notReady', settings: { status: 'failed', names: [...names] }, parts: [] });
 
 function answer(
-  { isReady, parts, sweep, keys, poisoned, announcements }: Readiness,
+  { isReady, parts, sweep, keys, poisoned, dailyPass, announcements }: Readiness,
   { clock }: Service,
 ): HttpResponseInit {
   const { lastSweptAt } = sweep ?? {};
@@ -113,10 +128,16 @@ function answer(
     parts: parts.map(renderPart),
     ...(lastSweptAt === undefined ? {} : { sweep: ageOf(lastSweptAt, clock.now()) }),
     ...(keys === undefined ? {} : { keys: renderKeys(keys) }),
-    ...defined({ poisonedMessages: poisoned }),
+    ...defined({ poisonedMessages: poisoned, dailyPass: dailyPass && renderPass(dailyPass) }),
     ...(announcements === undefined ? {} : { announcements: renderBacklog(announcements, clock.now()) }),
   });
 }
+
+const renderPass = ({ startedAt, expectedEndAt, ...counts }: DailyProgress) => ({
+  startedAt: iso(startedAt),
+  ...counts,
+  ...defined({ expectedEndAt: expectedEndAt === undefined ? undefined : iso(expectedEndAt) }),
+});
 
 const renderPart = (part: HealthCheckResult) => ({
   ...part,

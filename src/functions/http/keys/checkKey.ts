@@ -1,4 +1,5 @@
 /** `POST /api/operator/looks`: checks a key now, by account or by key identifier, and returns the result. */
+import { defined } from '../../../core/base/defined.ts';
 import { iso } from '../../../core/base/time.ts';
 import { versionlessIdentifier } from '../../../core/customerKey/keyIdentifier.ts';
 import type { Service } from '../../../core/service.ts';
@@ -18,10 +19,13 @@ export const lookNowRoute: RouteHandler = async ({ request, service }) => {
   };
 };
 
-function renderWatch({ binding, versions, nextLookAt }: Watch, { clock, policy }: Pick<Service, 'clock' | 'policy'>) {
+function renderWatch(
+  { binding, versions, nextLookAt, calledAs }: Watch,
+  { clock, policy }: Pick<Service, 'clock' | 'policy'>,
+) {
   return {
     key: versionlessIdentifier(binding),
-    identity: binding.identity,
+    identity: { ...binding.identity, ...calledAs },
     nextLookAt: iso(nextLookAt),
     versions: Object.entries(versions).map(([version, verdict]) => ({
       version,
@@ -35,6 +39,7 @@ function renderWatch({ binding, versions, nextLookAt }: Watch, { clock, policy }
             ...binding,
             version,
             isControlLookFailed: verdict.deniedAs !== undefined,
+            ...defined({ principalId: calledAs?.principalId, clientAddress: verdict.clientAddress }),
           })),
     })),
   };

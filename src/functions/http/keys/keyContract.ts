@@ -1,5 +1,6 @@
 /** The contracts of the operator's calls on keys. */
 import * as z from 'zod';
+import { errorCodes } from '../../../core/base/errors.ts';
 import { maxAccountNameLength } from '../../../core/base/names.ts';
 import {
   accountName,
@@ -51,6 +52,19 @@ const versionUsage = z.strictObject({
   safeToDisable: z.boolean(),
 });
 
+export const rewrapFailures = z
+  .array(
+    z.strictObject({
+      account: z.string(),
+      code: z.enum(errorCodes),
+      meaning: z.string(),
+      whoActs: z.enum(['customer', 'operator', 'caller', 'none']),
+      remedy: z.string(),
+    }),
+  )
+  .optional()
+  .meta({ description: 'The first accounts that could not be re-wrapped.' });
+
 const keyUsage = z
   .strictObject({
     keyIdentifier,
@@ -63,6 +77,7 @@ const keyUsage = z
         done: count,
         left: count,
         failed: count,
+        failures: rewrapFailures,
         waiting: z.literal(true).optional(),
       }),
     ),

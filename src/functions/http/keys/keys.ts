@@ -4,6 +4,7 @@
  */
 import type { HttpRequest } from '@azure/functions';
 import { remedyOf } from '../../../core/base/causes.ts';
+import { defined } from '../../../core/base/defined.ts';
 import { Refusal } from '../../../core/base/errors.ts';
 import { iso } from '../../../core/base/time.ts';
 import { versionlessIdentifier } from '../../../core/customerKey/keyIdentifier.ts';
@@ -15,6 +16,7 @@ import { parsed, readJson } from '../../pipeline/requestBody.ts';
 import { pageSizeOf } from '../../pipeline/requestParams.ts';
 import { renderAccount } from '../accounts/accountJson.ts';
 import { accountOrKey } from './keyContract.ts';
+import { renderFailures } from './rewrapFailureJson.ts';
 
 /** `GET /api/operator/keys/usage` */
 export const keyUsageRoute: RouteHandler = async ({ request, service }) => {
@@ -26,12 +28,13 @@ export const keyUsageRoute: RouteHandler = async ({ request, service }) => {
     keyIdentifier: versionlessIdentifier(key),
     asOf: iso(asOf),
     versions: versions.map(renderVersion),
-    rotations: rotations.map(({ to, since, done, left, failed, isWaiting }) => ({
+    rotations: rotations.map(({ to, since, done, left, failed, failures, isWaiting }) => ({
       to,
       since: iso(since),
       done,
       left,
       failed,
+      ...renderFailures({ ...defined({ failures }) }, key),
       ...(isWaiting ? { waiting: true } : {}),
     })),
     ...(newestUnknown === undefined ? {} : { newestUnknown: { ...newestUnknown, since: iso(newestUnknown.since) } }),

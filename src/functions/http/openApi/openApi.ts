@@ -82,10 +82,12 @@ function operationOf(route: Omit<Route, 'contract'>, contract: Contract, schemaO
     tags: [tagOf(route.path)],
     ...(route.scope === 'public'
       ? { security: [] }
-      : {
-          description: `App role: ${route.role}.`,
-          security: [{ entra: [route.role] }, { functionKey: [] }],
-        }),
+      : route.scope === 'customer'
+        ? { security: [{ customerLink: [] }] }
+        : {
+            description: `App role: ${route.role}.`,
+            security: [{ entra: [route.role] }, { functionKey: [] }],
+          }),
     parameters: parametersOf(route.path, contract, schemaOf),
     ...(body === undefined ? {} : { requestBody: { required: true, content: json(schemaOf(body, 'input')) } }),
     responses: Object.fromEntries([...success, ...errors]),
@@ -95,7 +97,11 @@ function operationOf(route: Omit<Route, 'contract'>, contract: Contract, schemaO
 /**
  * Error statuses are the same on every route, except those that only a body, a condition or a returned value can cause.
  */
-function canAnswer(status: number, { role }: Pick<Route, 'role'>, { body, conditional }: Contract): boolean {
+function canAnswer(
+  status: number,
+  { role, scope }: Pick<Route, 'role' | 'scope'>,
+  { body, conditional }: Contract,
+): boolean {
   switch (status) {
     case 405:
       // The path accepts the method.
@@ -106,7 +112,7 @@ function canAnswer(status: number, { role }: Pick<Route, 'role'>, { body, condit
     case 415:
       return body !== undefined;
     case 429:
-      return role === 'Secrets.Reveal' || role === 'Secrets.Resolve';
+      return role === 'Secrets.Reveal' || role === 'Secrets.Resolve' || scope === 'customer';
     default:
       return true;
   }
@@ -211,6 +217,12 @@ const securitySchemes = {
     scheme: 'bearer',
     bearerFormat: 'JWT',
     description: 'Microsoft Entra ID, with the app role that the operation names. Used when KEYWARD_AUTH is `entra`.',
+  },
+  customerLink: {
+    type: 'http',
+    scheme: 'bearer',
+    description:
+      'The text after # in the address of a link for a customer. It opens the calls below /api/customer only.',
   },
   functionKey: {
     type: 'apiKey',

@@ -17,8 +17,9 @@ import {
 } from '../../pipeline/contractParts.ts';
 import type { Contract } from '../../pipeline/route.ts';
 import { auditEntry } from '../audit/auditContract.ts';
+import { rewrapFailures } from '../keys/keyContract.ts';
 
-export const states = ['Enabled', 'CustomerKeyInaccessible'] as const;
+export const states = ['Enabled', 'CustomerKeyInaccessible', 'PendingDeletion'] as const;
 export const statuses = ['Accessible', 'Suspect', 'Inaccessible', 'Unreachable', 'Unknown'] as const;
 export const servedValues = ['yes', 'untilLeaseEnd', 'no'] as const;
 export const orders = ['newest', 'oldest'] as const;
@@ -95,7 +96,9 @@ const account = z
     location: z.string(),
     createdAt: time,
     state,
-    served,
+    deletedAt: time.optional(),
+    scheduledPurgeAt: time.optional(),
+    served: served.optional(),
     servedUntil: time.optional(),
     encryption: z.enum(['SystemKey', 'CustomerKey']),
     keyIdentifier: keyIdentifier.optional(),
@@ -136,7 +139,7 @@ const version = z.strictObject({
   safeToDisable: z.boolean(),
 });
 
-const key = z
+export const overviewKey = z
   .strictObject({
     key: keyIdentifier,
     bindingId: z.string(),
@@ -149,13 +152,13 @@ const key = z
     checkedAt: time.meta({ description: 'The last check was at this time or later.' }),
     nextCheckAt: time.meta({ description: 'The next check is at this time or earlier.' }),
     versions: z.array(version),
-    rotation: z.strictObject({ to: keyVersion, since: time, failed: count }).optional(),
+    rotation: z.strictObject({ to: keyVersion, since: time, failed: count, failures: rewrapFailures }).optional(),
     newestUnknown: z.strictObject({ since: time, cause }).optional(),
     unusableVersion: z.strictObject({ version: keyVersion, cause, since: time, remedy: z.string() }).optional(),
   })
   .meta({ id: 'OverviewKey', description: 'A customer key. Its status is the worst of its versions in use.' });
 
-const keyExample = {
+export const overviewKeyExample = {
   key: example,
   bindingId: '6a09e667f3bcc908b2fb1366ea957d3e',
   identity: { useSystemAssignedIdentity: true },
@@ -210,11 +213,13 @@ const timelineExample = {
   },
 };
 
-const ownerAnswer = z.strictObject({ owner, counts, value: z.array(key), nextLink: z.string().optional() }).meta({
-  id: 'OverviewOwner',
-  description: "An owner's keys, and the counts of its accounts.",
-  examples: [{ owner: 'contoso', counts: countsExample, value: [keyExample] }],
-});
+const ownerAnswer = z
+  .strictObject({ owner, counts, value: z.array(overviewKey), nextLink: z.string().optional() })
+  .meta({
+    id: 'OverviewOwner',
+    description: "An owner's keys, and the counts of its accounts.",
+    examples: [{ owner: 'contoso', counts: countsExample, value: [overviewKeyExample] }],
+  });
 
 const filters = {
   owner: owner.optional().meta({ examples: ['contoso'] }),
@@ -244,7 +249,7 @@ export const overviewContracts = {
   keys: {
     summary: 'Lists customer keys with their status, versions and accounts',
     query: { ...filters, ...paging },
-    answers: { 200: pageOf('OverviewKeyList', key, [keyExample], head) },
+    answers: { 200: pageOf('OverviewKeyList', overviewKey, [overviewKeyExample], head) },
   },
   owner: {
     summary: 'Gets an owner: its keys, and the counts of its accounts',

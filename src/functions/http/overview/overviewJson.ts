@@ -1,5 +1,6 @@
 /** Accounts and keys of the overview as JSON. */
 import { remedyOf } from '../../../core/base/causes.ts';
+import { defined } from '../../../core/base/defined.ts';
 import type { RemedyTarget } from '../../../core/base/remedies.ts';
 import { iso } from '../../../core/base/time.ts';
 import { versionlessIdentifier } from '../../../core/customerKey/keyIdentifier.ts';
@@ -7,16 +8,14 @@ import type { ListedAccount, ListedVerdict } from '../../../core/overview/accoun
 import { type Counts, countsBy } from '../../../core/overview/counts.ts';
 import type { IndexedKey } from '../../../core/overview/indexRows.ts';
 import type { ListedKey, ListedVersion } from '../../../core/overview/listKeys.ts';
+import { renderPending } from '../accounts/accountJson.ts';
 import { renderCause } from '../accounts/causeJson.ts';
+import { renderFailures } from '../keys/rewrapFailureJson.ts';
 
 const targetOf = ({ watch }: IndexedKey, version: string, location?: string): RemedyTarget => {
-  const principalId = watch.calledAs?.principalId;
-  return {
-    ...watch.binding,
-    version,
-    ...(location === undefined ? {} : { location }),
-    ...(principalId === undefined ? {} : { principalId }),
-  };
+  const { principalId } = watch.calledAs ?? {};
+  const { clientAddress } = watch.versions[version] ?? {};
+  return { ...watch.binding, version, ...defined({ location, principalId, clientAddress }) };
 };
 
 function renderFailure(row: IndexedKey, { cause, version, verdict }: ListedVerdict, location?: string) {
@@ -26,6 +25,7 @@ function renderFailure(row: IndexedKey, { cause, version, verdict }: ListedVerdi
 }
 
 export function renderListedAccount({ account, state, served, servedUntil, key }: ListedAccount) {
+  const { keyIdentifier } = account.key ?? account.pendingDeletion ?? {};
   return {
     name: account.name,
     accountId: account.instanceId,
@@ -33,10 +33,11 @@ export function renderListedAccount({ account, state, served, servedUntil, key }
     location: account.location,
     createdAt: iso(account.createdAt),
     state,
-    served,
+    ...renderPending(account.pendingDeletion),
+    ...(served === undefined ? {} : { served }),
     ...(servedUntil === undefined ? {} : { servedUntil: iso(servedUntil) }),
-    encryption: account.key === undefined ? 'SystemKey' : 'CustomerKey',
-    ...(account.key === undefined ? {} : { keyIdentifier: account.key.keyIdentifier }),
+    encryption: keyIdentifier === undefined ? 'SystemKey' : 'CustomerKey',
+    ...(keyIdentifier === undefined ? {} : { keyIdentifier }),
     ...(key === undefined
       ? {}
       : {
@@ -65,7 +66,14 @@ export function renderListedKey({ row, worst, versions, checkedAt, nextCheckAt }
     versions: versions.map(renderVersion),
     ...(rotation === undefined
       ? {}
-      : { rotation: { to: rotation.to, since: iso(rotation.since), failed: rotation.failed } }),
+      : {
+          rotation: {
+            to: rotation.to,
+            since: iso(rotation.since),
+            failed: rotation.failed,
+            ...renderFailures(rotation, targetOf(row, rotation.to)),
+          },
+        }),
     ...(newestUnread === undefined
       ? {}
       : { newestUnknown: { since: iso(newestUnread.since), cause: newestUnread.cause } }),

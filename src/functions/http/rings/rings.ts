@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import { Refusal } from '../../../core/base/errors.ts';
+import { fold } from '../../../core/base/names.ts';
 import { type EpochMs, iso } from '../../../core/base/time.ts';
 import { type RingName, ringNames } from '../../../core/base/vocabulary.ts';
 import { bornAt, generationsOf, type RingRotation, type StoredRing, sealingOf } from '../../../core/rings/ring.ts';
@@ -109,7 +110,7 @@ export const ringsRoute: RouteHandler = async ({ service }) => {
 
 /** `POST /api/operator/rings/{ring}/rotate` */
 export const rotateRingRoute: RouteHandler = async ({ request, actor, service }) => {
-  const ring = ringNames.find((name) => name === request.params.ring);
+  const ring = ringNames.find((name) => name === fold(request.params.ring ?? ''));
   if (ring === undefined)
     throw new Refusal('InvalidParameter', `The ring must be one of ${ringNames.join(', ')}.`, { target: 'ring' });
   await requestRotation(ring, actor, service);

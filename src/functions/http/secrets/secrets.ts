@@ -80,8 +80,8 @@ function put(api: SecretApi): RouteHandler {
 const get =
   (api: SecretApi): RouteHandler =>
   async ({ request, service }) => {
-    const secret = await getSecret(refIn(api, request), service);
-    return answerWithEtag(request, render(api, secret));
+    const secret = render(api, await getSecret(refIn(api, request), service));
+    return answerWithEtag(request, secret.etag, secret);
   };
 
 /** One page, selected by `$top` and `$skipToken`. */

@@ -1,0 +1,38 @@
+/** How far the daily pass has come, from what its beginning has stored and the messages that are left. */
+import { defined } from './base/defined.ts';
+import type { EpochMs } from './base/time.ts';
+
+/** Stored by the messages that begin the pass. */
+export interface DailyPassState {
+  readonly startedAt: EpochMs;
+  /** Messages for pages of accounts and for ranges of vaults. */
+  readonly messages: number;
+  /** Every account is in a message. */
+  readonly isDivided: boolean;
+}
+
+export interface DailyPassStore {
+  read(): Promise<DailyPassState | undefined>;
+  write(state: DailyPassState): Promise<void>;
+}
+
+export interface DailyProgress {
+  readonly startedAt: EpochMs;
+  readonly messages: number;
+  readonly left: number;
+  /** As fast as until now. Absent while the pass is being divided, and when nothing is left. */
+  readonly expectedEndAt?: EpochMs;
+}
+
+/** @param waiting the messages of the queue, about. It also carries other work, which counts as the pass's own. */
+export function progressOf(
+  { startedAt, messages, isDivided }: DailyPassState,
+  waiting: number,
+  now: EpochMs,
+): DailyProgress {
+  const left = Math.min(waiting, messages);
+  const done = messages - left;
+  const isEstimated = isDivided && left > 0 && done > 0;
+  const expectedEndAt = isEstimated ? now + Math.round(((now - startedAt) * left) / done) : undefined;
+  return { startedAt, messages, left, ...defined({ expectedEndAt }) };
+}
