@@ -45,7 +45,6 @@ export function createSecretStore(open: OpenTable): SecretStore {
       return { rows, next: kind === undefined ? last.rowKey : refOf(last).name };
     },
 
-    insert: (ref, row) => table.insert(rowOf(keyOf(ref), row)),
     replace: (ref, row, etag) => table.replaceIfUnchanged(rowOf(keyOf(ref), row), etag),
     remove: (ref, etag) => table.remove(keyOf(ref), etag),
 

@@ -8,7 +8,7 @@ import type { Operation, RequestedChange } from '../../src/core/ams/operation.ts
 import { deleteOrphanedSecrets } from '../../src/core/ams/orphanedSecrets.ts';
 import type { StoredResource } from '../../src/core/ams/ports.ts';
 import { getResource, listResources } from '../../src/core/ams/readResource.ts';
-import type { ResourceRef } from '../../src/core/ams/resource.ts';
+import { pathOfResource, type ResourceRef } from '../../src/core/ams/resource.ts';
 import { revealResource } from '../../src/core/ams/revealResource.ts';
 import {
   beginOperation,
@@ -23,6 +23,7 @@ import { Unavailable } from '../../src/core/base/errors.ts';
 import { processAccounts } from '../../src/core/dailyPass.ts';
 import { deleteSecret } from '../../src/core/secrets/deleteSecret.ts';
 import { refOf } from '../../src/core/secrets/readSecret.ts';
+import { putSecret } from '../../src/core/secrets/writeSecret.ts';
 import type { Service } from '../../src/core/service.ts';
 import { update } from '../../src/functions/ams/accounts.ts';
 import { tester } from '../../src/local/lab/lab.ts';
@@ -123,6 +124,27 @@ describe('a resource and its secrets', () => {
     const later = await lab.another({ clock: { ...lab.clock, now: () => lab.clock.now() + 2 * hour } });
     await deleteOrphanedSecrets({ visit: 'unnamed', account: 'young' }, later);
     expect((await secretsOf('young')).map(({ ref }) => ref.name)).toEqual(['own']);
+  });
+
+  test('an orphaned secret that cannot be deleted stays, and stops the removal of no other one', async () => {
+    const { lab } = world;
+    await placed('partly');
+    const of = pathOfResource(policy('partly'));
+    for (const name of ['one', 'three', 'two'])
+      await putSecret(refOf('partly', 'tokenKeys', name), { name, of, value: { given: bytes(name) } }, {}, lab.service);
+    const { accounts } = lab.service;
+    const later = await lab.another({
+      clock: { ...lab.clock, now: () => lab.clock.now() + 2 * hour },
+      accounts: {
+        ...accounts,
+        saveWithSecret: (record, entries, secret) =>
+          secret.ref.name === 'three'
+            ? Promise.reject(new Error('died'))
+            : accounts.saveWithSecret(record, entries, secret),
+      },
+    });
+    await deleteOrphanedSecrets({ visit: 'unnamed', account: 'partly' }, later);
+    expect((await secretsOf('partly')).map(({ ref }) => ref.name)).toEqual(['three']);
   });
 
   test('the daily pass queues the clearing for every account that has an ARM path', async () => {

@@ -66,7 +66,6 @@ async function commit(
   tools: Tools,
 ): Promise<string | undefined> {
   const { account } = change.ref;
-  const { audit } = await tools.rings();
   const triggered = withTrigger([facts], tools.trigger);
   let isFirst = true;
   const attempt = async () => {
@@ -77,6 +76,7 @@ async function commit(
     refuseWhilePending(record);
     if (!(await isSeen(record, isFirst))) return undefined;
     isFirst = false;
+    const { audit } = await tools.rings();
     const added = appendEntries(instanceId, record.audit, triggered, tools.clock.now(), audit.newest);
     const saved = { value: { ...record, audit: added.head }, etag: stored.etag };
     return tools.accounts.saveWithSecret(saved, added.entries, change);
