@@ -43,14 +43,14 @@ export function createAccountStore(open: OpenTable): AccountStore & AccountChain
 
     async saveWithSecret({ value, etag }, entries, { ref, row, etag: secretEtag }) {
       const secret = secretKey(ref);
-      const [, written] = await table.transact([
-        { put: rowOf(recordKey(value.name), value), etag },
+      const written = await table.transact([
         row === undefined ? { remove: secret } : { put: rowOf(secret, row), etag: secretEtag },
+        { put: rowOf(recordKey(value.name), value), etag },
         ...auditRows(value.name, entries).map((put) => ({ put, etag: undefined })),
       ]);
       // What was stored then is known only to the tables: read again.
-      if (row !== undefined && written === undefined) throw new LostRace('The tables named no ETag of the secret.');
-      return written ?? '';
+      if (row !== undefined && written === '') throw new LostRace('The tables named no ETag of the secret.');
+      return written;
     },
 
     async secretVersions(name, { limit, after = 'secret:' }) {

@@ -5,13 +5,7 @@
  * Every authentic row (rowForm.ts) is verified on every read. A row that fails is reported. A read of that one row throws
  * DamagedRow; a query returns it without a value, so that it stops no other row.
  */
-import {
-  odata,
-  type TableClient,
-  type TableEntity,
-  TableTransaction,
-  type TableTransactionResponse,
-} from '@azure/data-tables';
+import { odata, type TableClient, type TableEntity, TableTransaction } from '@azure/data-tables';
 import { DamagedRow, type RowPlace } from '../core/base/damagedRow.ts';
 import { LostRace } from '../core/base/errors.ts';
 import type { Stored } from '../core/base/stored.ts';
@@ -335,11 +329,8 @@ export class Table {
 
   /** Returns the ETag of the first row. @throws LostRace */
   async #submit(transaction: TableTransaction): Promise<string> {
-    return (await this.#submitted(transaction)).subResponses[0]?.etag ?? '';
-  }
-
-  #submitted(transaction: TableTransaction): Promise<TableTransactionResponse> {
-    return goneIsLost(this.#run((client) => client.submitTransaction(transaction.actions)));
+    const result = await goneIsLost(this.#run((client) => client.submitTransaction(transaction.actions)));
+    return result.subResponses[0]?.etag ?? '';
   }
 
   /**
@@ -374,9 +365,9 @@ export class Table {
 
   /**
    * At most 100 writes of one partition: all or nothing. The ETag of a put row means: `*` replaces any row, a value
-   * replaces the row with that ETag, and `undefined` inserts. Returns the ETags of the rows, in order. @throws LostRace
+   * replaces the row with that ETag, and `undefined` inserts. Returns the ETag of the first row. @throws LostRace
    */
-  async transact(writes: readonly (PutRow | RemoveRow)[]): Promise<readonly (string | undefined)[]> {
+  async transact(writes: readonly (PutRow | RemoveRow)[]): Promise<string> {
     const transaction = new TableTransaction();
     for (const write of writes) {
       if ('remove' in write) {
@@ -388,8 +379,7 @@ export class Table {
       else if (write.etag === '*') transaction.upsertEntity(entity, 'Replace');
       else transaction.updateEntity(entity, 'Replace', { etag: write.etag });
     }
-    const { subResponses } = await this.#submitted(transaction);
-    return subResponses.map(({ etag }) => etag);
+    return this.#submit(transaction);
   }
 
   /** Deletes at most 100 rows of one partition. Returns false, and deletes none, when one of them is already gone. */

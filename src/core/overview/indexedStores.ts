@@ -11,7 +11,7 @@ export function indexing(
       ...accounts,
       async create(record, entries) {
         const etag = await accounts.create(record, entries);
-        overview.account(record, entries);
+        overview.createdAccount(record, entries);
         return etag;
       },
       async save(record, entries) {

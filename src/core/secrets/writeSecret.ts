@@ -34,8 +34,11 @@ export interface SecretInput {
   readonly label?: string;
   /** The resource that the secret is written for. */
   readonly of?: string;
-  /** A given value, or its length where Keyward makes one: then an existing value stays. The caller wipes it. */
-  readonly value: { readonly given: Bytes } | { readonly ofLength: number | undefined };
+  /**
+   * A given value, which the caller wipes. Without one an existing value stays; for a new secret Keyward makes a value
+   * of this length, or refuses the call because of the property that it needs.
+   */
+  readonly value: { readonly given: Bytes } | { readonly ofLength: number | undefined } | { readonly needed: string };
 }
 
 const defaultLength = 16;
@@ -73,7 +76,7 @@ async function keepsValue(
 ): Promise<boolean> {
   if ('given' in value) return false;
   const length = await storedLength(view, row, service);
-  if (value.ofLength === undefined || value.ofLength === length) return true;
+  if ('needed' in value || value.ofLength === undefined || value.ofLength === length) return true;
   throw new Refusal('PropertyNotChangeable', `The value has ${length} bytes. Give a value, or delete the key first.`, {
     target: 'properties.length',
   });
@@ -120,6 +123,8 @@ async function seal(
   actor: Actor,
   service: SecretsDeps,
 ): Promise<StoredSecret> {
+  if ('needed' in input.value)
+    throw new Refusal('InvalidRequestContent', 'A new secret needs this property.', { target: input.value.needed });
   const made = 'given' in input.value ? undefined : service.random.bytes(input.value.ofLength ?? defaultLength);
   const plain = 'given' in input.value ? input.value.given : (made ?? new Uint8Array(0));
   try {

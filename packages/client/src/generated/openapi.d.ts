@@ -503,7 +503,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Returns the public keys that verify key statuses */
+        /**
+         * Returns the public keys that verify key statuses
+         * @description Open to all callers.
+         */
         get: operations["keyStatusJwks"];
         put?: never;
         post?: never;
@@ -708,7 +711,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the keys of the link's owner */
+        /**
+         * Lists the keys of the link's owner
+         * @description With a customer's link.
+         */
         get: operations["customerKeys"];
         put?: never;
         post?: never;
@@ -725,7 +731,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the signed receipts of revocations of the link's owner */
+        /**
+         * Lists the signed receipts of revocations of the link's owner
+         * @description With a customer's link.
+         */
         get: operations["customerReceipts"];
         put?: never;
         post?: never;
@@ -744,7 +753,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Checks a key of the link's owner against its vault */
+        /**
+         * Checks a key of the link's owner against its vault
+         * @description With a customer's link.
+         */
         post: operations["customerDryRun"];
         delete?: never;
         options?: never;
@@ -1239,7 +1251,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Returns all public keys that ever verified receipts and checkpoints */
+        /**
+         * Returns all public keys that ever verified receipts and checkpoints
+         * @description Open to all callers.
+         */
         get: operations["auditJwks"];
         put?: never;
         post?: never;
@@ -1264,7 +1279,10 @@ export interface paths {
          */
         post: operations["eventsReceive"];
         delete?: never;
-        /** Consents to deliveries of Event Grid in the CloudEvents schema */
+        /**
+         * Consents to deliveries of Event Grid in the CloudEvents schema
+         * @description Open to all callers.
+         */
         options: operations["eventsHandshake"];
         head?: never;
         patch?: never;
@@ -1277,7 +1295,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Answers while the process runs */
+        /**
+         * Answers while the process runs
+         * @description Open to all callers.
+         */
         get: operations["healthLive"];
         put?: never;
         post?: never;
@@ -1361,10 +1382,10 @@ export interface components {
          * @description One of a closed list. The message may change.
          * @enum {string}
          */
-        ErrorCode: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+        ErrorCode: "InvalidRequestContent" | "InvalidParameter" | "UnsupportedApiVersionValue" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
         ErrorDetail: {
             /** @enum {string} */
-            code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "KeyNearExpiry";
+            code: "InvalidRequestContent" | "InvalidParameter" | "UnsupportedApiVersionValue" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "KeyNearExpiry";
             message: string;
             /** @description The parameter or property that is wrong. */
             target?: string;
@@ -2088,6 +2109,7 @@ export interface components {
             etag: string;
         };
         /**
+         * @description When baseUri and files are absent, an existing job input keeps them.
          * @example {
          *       "properties": {
          *         "baseUri": "https://contoso.blob.core.windows.net/input/?sv=2025-05-05&sig=c2lnbmF0dXJl",
@@ -2104,12 +2126,11 @@ export interface components {
             readonly type?: unknown;
             readonly etag?: unknown;
             readonly systemData?: unknown;
-            properties: {
+            properties?: {
                 baseUri?: string | null;
-                /** @description Absolute https URLs, or paths below baseUri. */
-                files: string[];
+                files?: string[] | null;
                 label?: string | null;
-            };
+            } | null;
         };
         /**
          * @example {
@@ -2275,6 +2296,7 @@ export interface components {
             etag: string;
         };
         /**
+         * @description When keyValue is absent, an existing key keeps its value.
          * @example {
          *       "properties": {
          *         "keyValue": "5tHxPYp6JQ3dqYRz0gBv2Q=="
@@ -2287,10 +2309,9 @@ export interface components {
             readonly type?: unknown;
             readonly etag?: unknown;
             readonly systemData?: unknown;
-            properties: {
-                /** @description 1 to 1,024 bytes. */
-                keyValue: string;
-            };
+            properties?: {
+                keyValue?: string | null;
+            } | null;
         };
         /**
          * @example {
@@ -2880,7 +2901,7 @@ export interface components {
                 failures?: {
                     account: string;
                     /** @enum {string} */
-                    code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+                    code: "InvalidRequestContent" | "InvalidParameter" | "UnsupportedApiVersionValue" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
                     meaning: string;
                     /** @enum {string} */
                     whoActs: "customer" | "operator" | "caller" | "none";
@@ -3174,7 +3195,7 @@ export interface components {
                 failures?: {
                     account: string;
                     /** @enum {string} */
-                    code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+                    code: "InvalidRequestContent" | "InvalidParameter" | "UnsupportedApiVersionValue" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
                     meaning: string;
                     /** @enum {string} */
                     whoActs: "customer" | "operator" | "caller" | "none";
@@ -3689,7 +3710,7 @@ export interface components {
             /** @enum {string} */
             asked?: "ReleaseToSystemKey" | "UseForeignKey" | "ChangeKeyWhileInaccessible" | "RepairIdentity" | "ReleaseClaim";
             /** @enum {string} */
-            code?: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+            code?: "InvalidRequestContent" | "InvalidParameter" | "UnsupportedApiVersionValue" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
             link?: string;
             call?: string;
             account?: string;
@@ -4203,10 +4224,11 @@ export interface components {
         };
     };
     responses: {
-        /** @description InvalidRequestContent, InvalidParameter, DataKeyNotAuthentic, DataKeyGenerationDestroyed, PropertyNotChangeable, KeyDisabled, KeyNotFound, KeyPermissionDenied, KeyOperationNotAllowed, IdentityNotAuthorized, VaultNotFound, VaultFirewallDenied, VaultPrivateLinkDenied, NetworkPerimeterDenied, TenantMismatch, VaultHostNotAllowed, KeyIdentifierMalformed, KeyTypeUnsupported, KeySizeUnsupported, KeyExpired, KeyNotYetValid, SoftDeleteMissing, PurgeProtectionMissing, RegionMismatch. */
+        /** @description InvalidRequestContent, InvalidParameter, UnsupportedApiVersionValue, DataKeyNotAuthentic, DataKeyGenerationDestroyed, PropertyNotChangeable, KeyDisabled, KeyNotFound, KeyPermissionDenied, KeyOperationNotAllowed, IdentityNotAuthorized, VaultNotFound, VaultFirewallDenied, VaultPrivateLinkDenied, NetworkPerimeterDenied, TenantMismatch, VaultHostNotAllowed, KeyIdentifierMalformed, KeyTypeUnsupported, KeySizeUnsupported, KeyExpired, KeyNotYetValid, SoftDeleteMissing, PurgeProtectionMissing, RegionMismatch. */
         Error400: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4217,6 +4239,7 @@ export interface components {
         Error401: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4227,6 +4250,7 @@ export interface components {
         Error403: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4237,16 +4261,7 @@ export interface components {
         Error404: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/json": components["schemas"]["ErrorAnswer"];
-            };
-        };
-        /** @description MethodNotAllowed. */
-        Error405: {
-            headers: {
-                "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4257,6 +4272,7 @@ export interface components {
         Error409: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4267,6 +4283,7 @@ export interface components {
         Error412: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4277,6 +4294,7 @@ export interface components {
         Error413: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4287,6 +4305,7 @@ export interface components {
         Error415: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4297,6 +4316,7 @@ export interface components {
         Error429: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 "Retry-After": components["headers"]["RetryAfter"];
                 [name: string]: unknown;
             };
@@ -4308,6 +4328,7 @@ export interface components {
         Error500: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4318,7 +4339,19 @@ export interface components {
         Error503: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorAnswer"];
+            };
+        };
+        /** @description Any other error, in the same form. */
+        Error: {
+            headers: {
+                "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4327,6 +4360,8 @@ export interface components {
         };
     };
     parameters: {
+        /** @description The version of the API. Without it, the call gets the newest version. */
+        ApiVersion: "2026-11-28";
         /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
         IfMatch: string;
         /** @description Creates, and never replaces. Keyward answers 412 when the resource exists. */
@@ -4336,6 +4371,8 @@ export interface components {
     headers: {
         /** @description The id to name when you report an error. */
         RequestId: string;
+        /** @description The version of the API that answered. Absent where a call has no `api-version`. */
+        "x-ms-version": "2026-11-28";
         /** @description Seconds. */
         RetryAfter: string;
         /** @description Changes with every write. */
@@ -4354,6 +4391,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -4365,6 +4404,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4378,11 +4418,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     accountsGet: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -4396,6 +4440,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4407,6 +4452,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4418,11 +4464,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     accountsPut: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4445,6 +4495,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4456,6 +4507,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4472,12 +4524,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     accountsDelete: {
         parameters: {
             query?: {
                 now?: "true" | "false";
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
@@ -4494,6 +4549,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4503,6 +4559,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4513,6 +4570,7 @@ export interface operations {
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4525,11 +4583,15 @@ export interface operations {
             412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     accountsPatch: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4550,6 +4612,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4566,11 +4629,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     accountsRecover: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4587,6 +4654,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4601,11 +4669,15 @@ export interface operations {
             412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     accountsValidateEncryption: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -4622,6 +4694,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4637,6 +4710,7 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     contentKeysList: {
@@ -4644,6 +4718,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -4657,6 +4733,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4670,11 +4747,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     contentKeysGet: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -4689,6 +4770,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4700,6 +4782,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4711,11 +4794,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     contentKeysPut: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4739,6 +4826,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4750,6 +4838,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4766,11 +4855,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     contentKeysDelete: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4787,6 +4880,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4795,6 +4889,7 @@ export interface operations {
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4807,11 +4902,15 @@ export interface operations {
             412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     contentKeysReveal: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -4826,6 +4925,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4840,6 +4940,7 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     contentKeysRevealPage: {
@@ -4847,6 +4948,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -4861,6 +4964,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4875,6 +4979,7 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsList: {
@@ -4882,6 +4987,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -4895,6 +5002,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4908,11 +5016,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsGet: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -4927,6 +5039,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4938,6 +5051,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4949,11 +5063,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsPut: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4977,6 +5095,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4988,6 +5107,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5004,11 +5124,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsDelete: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5025,6 +5149,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5033,6 +5158,7 @@ export interface operations {
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5045,11 +5171,15 @@ export interface operations {
             412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsReveal: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5064,6 +5194,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5078,6 +5209,7 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsRevealPage: {
@@ -5085,6 +5217,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -5099,6 +5233,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5113,11 +5248,15 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsResolve: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5132,6 +5271,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5146,6 +5286,7 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     tokenKeysList: {
@@ -5153,6 +5294,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -5166,6 +5309,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5179,11 +5323,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     tokenKeysGet: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5198,6 +5346,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5209,6 +5358,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5220,11 +5370,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     tokenKeysPut: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5248,6 +5402,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5259,6 +5414,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5275,11 +5431,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     tokenKeysDelete: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5296,6 +5456,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5304,6 +5465,7 @@ export interface operations {
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5316,11 +5478,15 @@ export interface operations {
             412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     tokenKeysReveal: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5335,6 +5501,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5349,6 +5516,7 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     tokenKeysRevealPage: {
@@ -5356,6 +5524,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -5370,6 +5540,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5384,11 +5555,15 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     dataKeysGenerate: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5406,6 +5581,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5421,11 +5597,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     dataKeysGenerateWithoutPlaintext: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5443,6 +5623,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5458,11 +5639,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     dataKeysWrap: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5480,6 +5665,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5495,11 +5681,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     dataKeysUnwrap: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5517,6 +5707,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5532,11 +5723,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     dataKeysRewrap: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5554,6 +5749,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5569,11 +5765,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     keyStatus: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5588,6 +5788,7 @@ export interface operations {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5600,6 +5801,7 @@ export interface operations {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5611,6 +5813,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     keyStatusJwks: {
@@ -5640,11 +5843,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorDataKeyUsage: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5657,6 +5864,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5670,11 +5878,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorDestroyDataKeyGeneration: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5692,6 +5904,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5707,11 +5920,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorRotateAccountKey: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5728,6 +5945,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5742,11 +5960,15 @@ export interface operations {
             412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorRepairIdentity: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5764,6 +5986,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5779,11 +6002,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorValidateAccount: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5800,6 +6027,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5815,11 +6043,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorValidateKey: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5834,6 +6066,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5849,6 +6082,7 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorClaimsGet: {
@@ -5856,6 +6090,8 @@ export interface operations {
             query: {
                 kind: "vault" | "tenant" | "userAssignedIdentity";
                 value: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -5867,6 +6103,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5880,6 +6117,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorClaimsRelease: {
@@ -5887,6 +6125,8 @@ export interface operations {
             query: {
                 kind: "vault" | "tenant" | "userAssignedIdentity";
                 value: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -5898,6 +6138,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5911,11 +6152,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorLinksList: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 owner: string;
@@ -5928,6 +6173,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5941,11 +6187,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorLinksCreate: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 owner: string;
@@ -5963,6 +6213,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5978,11 +6229,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorLinksRevoke: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 owner: string;
@@ -5996,6 +6251,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -6004,6 +6260,7 @@ export interface operations {
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -6015,12 +6272,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     customerKeys: {
         parameters: {
             query?: {
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6032,6 +6292,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6046,12 +6307,15 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     customerReceipts: {
         parameters: {
             query?: {
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6063,6 +6327,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6077,11 +6342,15 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     customerDryRun: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6096,6 +6365,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6112,11 +6382,15 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorDrills: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6127,6 +6401,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6140,11 +6415,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorIdentities: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6155,6 +6434,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6168,11 +6448,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorConfirmDenials: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6187,6 +6471,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6202,11 +6487,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorLooks: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6221,6 +6510,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6236,12 +6526,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorKeyUsage: {
         parameters: {
             query: {
                 keyIdentifier: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6253,6 +6546,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6266,6 +6560,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorKeyAccounts: {
@@ -6275,6 +6570,8 @@ export interface operations {
                 version: string;
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6286,6 +6583,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6299,11 +6597,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorRewraps: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6318,6 +6620,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6329,6 +6632,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     Location: components["headers"]["Location"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -6342,11 +6646,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorRings: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6357,6 +6665,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6370,11 +6679,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorRotateRing: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 ring: "system" | "at-rest" | "audit";
@@ -6387,6 +6700,7 @@ export interface operations {
             202: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6400,6 +6714,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAccounts: {
@@ -6414,6 +6729,8 @@ export interface operations {
                 name?: string;
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6425,6 +6742,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6438,6 +6756,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorKeys: {
@@ -6448,6 +6767,8 @@ export interface operations {
                 cause?: components["schemas"]["Cause"];
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6459,6 +6780,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6472,6 +6794,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorOwner: {
@@ -6479,6 +6802,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -6492,6 +6817,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6505,6 +6831,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorTimeline: {
@@ -6519,6 +6846,8 @@ export interface operations {
                 type?: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeletionScheduled" | "AccountRecovered" | "AccountDeleted" | "SecretWritten" | "SecretDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed" | "LinkCreated" | "LinkRevoked" | "LinkUsed";
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6530,6 +6859,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6543,6 +6873,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAccountAudit: {
@@ -6551,6 +6882,8 @@ export interface operations {
                 accountId?: string;
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -6564,6 +6897,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6577,12 +6911,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAccountAuditVerify: {
         parameters: {
             query?: {
                 accountId?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -6600,6 +6937,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6615,6 +6953,7 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAccountInstances: {
@@ -6622,6 +6961,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -6635,6 +6976,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6648,12 +6990,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorBindings: {
         parameters: {
             query: {
                 keyIdentifier: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6665,6 +7010,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6678,6 +7024,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorBindingAudit: {
@@ -6685,6 +7032,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -6698,6 +7047,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6711,11 +7061,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorBindingAuditVerify: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 bindingId: string;
@@ -6732,6 +7086,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6747,6 +7102,7 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAudit: {
@@ -6754,6 +7110,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6765,6 +7123,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6778,11 +7137,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAuditVerify: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6797,6 +7160,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6812,11 +7176,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAuditVerification: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6827,6 +7195,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6840,6 +7209,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAuditCheckpoints: {
@@ -6847,6 +7217,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6858,6 +7230,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6871,12 +7244,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorRevocationReceipts: {
         parameters: {
             query?: {
                 accountId?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -6890,6 +7266,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6903,6 +7280,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     auditJwks: {
@@ -6932,6 +7310,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     eventsReceive: {
@@ -6974,6 +7353,7 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     eventsHandshake: {
@@ -7000,6 +7380,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     healthLive: {
@@ -7028,11 +7409,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     healthReady: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -7044,6 +7429,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7060,6 +7446,7 @@ export interface operations {
             503: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     "Retry-After": components["headers"]["RetryAfter"];
                     [name: string]: unknown;
                 };
@@ -7067,11 +7454,15 @@ export interface operations {
                     "application/json": components["schemas"]["Readiness"] | components["schemas"]["ErrorAnswer"];
                 };
             };
+            default: components["responses"]["Error"];
         };
     };
     openApi: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -7082,6 +7473,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7095,6 +7487,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
 }

@@ -15,7 +15,7 @@ import { integrityFailure } from '../../../core/secrets/secretAudit.ts';
 import { putSecret, type SecretInput } from '../../../core/secrets/writeSecret.ts';
 import type { Call, RouteHandler } from '../../pipeline/call.ts';
 import { answerWithEtag } from '../../pipeline/conditionalGet.ts';
-import { absoluteUrl } from '../../pipeline/links.ts';
+import { callUrl } from '../../pipeline/links.ts';
 import { readJson } from '../../pipeline/requestBody.ts';
 import { conditionsIn, pageSizeOf } from '../../pipeline/requestParams.ts';
 import type { Route } from '../../pipeline/route.ts';
@@ -93,7 +93,7 @@ function pageOf({ kind }: SecretApi, { request }: Call) {
 
 function linkTo(request: HttpRequest, path: string, limit: number, next: string | undefined) {
   if (next === undefined) return {};
-  return { nextLink: absoluteUrl(request, `/api/${path}?$top=${limit}&$skipToken=${encodeURIComponent(next)}`) };
+  return { nextLink: callUrl(request, `/api/${path}?$top=${limit}&$skipToken=${encodeURIComponent(next)}`) };
 }
 
 const list =
