@@ -3860,7 +3860,7 @@ export interface components {
         /** @description The entry as stored: the hash covers everything else in it (docs/envelope.md). */
         AuditEntry: {
             /** @enum {string} */
-            type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeletionScheduled" | "AccountRecovered" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed" | "LinkCreated" | "LinkRevoked" | "LinkUsed";
+            type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeletionScheduled" | "AccountRecovered" | "AccountDeleted" | "SecretWritten" | "SecretDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed" | "LinkCreated" | "LinkRevoked" | "LinkUsed";
             actor: {
                 /** @enum {string} */
                 kind: "principal" | "functionKey" | "customerLink" | "keyward";
@@ -4008,7 +4008,9 @@ export interface components {
                 account?: string;
                 sequence: number;
                 /** @enum {string} */
-                flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged";
+                flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged" | "SecretDiffers";
+                /** @description `<kind>/<name>` where the flaw is about a secret. */
+                secret?: string;
                 meaning: string;
                 /**
                  * @description Who must act. `none`: no action is needed.
@@ -4153,7 +4155,9 @@ export interface components {
                     account?: string;
                     sequence: number;
                     /** @enum {string} */
-                    flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged";
+                    flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged" | "SecretDiffers";
+                    /** @description `<kind>/<name>` where the flaw is about a secret. */
+                    secret?: string;
                     meaning: string;
                     /**
                      * @description Who must act. `none`: no action is needed.
@@ -4182,7 +4186,9 @@ export interface components {
                     account?: string;
                     sequence: number;
                     /** @enum {string} */
-                    flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged";
+                    flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged" | "SecretDiffers";
+                    /** @description `<kind>/<name>` where the flaw is about a secret. */
+                    secret?: string;
                     meaning: string;
                     /**
                      * @description Who must act. `none`: no action is needed.
@@ -7112,7 +7118,7 @@ export interface operations {
                 owner?: string;
                 account?: string;
                 key?: string;
-                type?: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeletionScheduled" | "AccountRecovered" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed" | "LinkCreated" | "LinkRevoked" | "LinkUsed";
+                type?: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeletionScheduled" | "AccountRecovered" | "AccountDeleted" | "SecretWritten" | "SecretDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed" | "LinkCreated" | "LinkRevoked" | "LinkUsed";
                 $top?: number;
                 $skipToken?: string;
                 /** @description The version of the API. Without it, the call gets the newest version. */
