@@ -17,7 +17,7 @@ export const capabilities = [
     'customerPage',
     'ams',
     'dailyProgress.ts',
-  'passProgress.ts',
+    'passProgress.ts',
     'dailyPass.ts',
     'drill.ts',
     'health.ts',
