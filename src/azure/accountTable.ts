@@ -5,7 +5,7 @@ import type { AuditEntry } from '../core/audit/auditEntry.ts';
 import type { AccountChainStore, Tombstone } from '../core/audit/ports.ts';
 import { LostRace } from '../core/base/errors.ts';
 import { fold } from '../core/base/names.ts';
-import { auditPage, auditRow } from './auditRows.ts';
+import { auditPage, auditRow, saveWithEntries } from './auditRows.ts';
 import { type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
 
 export const recordKey = (name: string): RowKey => ({ partitionKey: fold(name), rowKey: 'record' });
@@ -30,10 +30,10 @@ export function createAccountStore(open: OpenTable): AccountStore & AccountChain
     removeRecord: (name, etag) => table.remove(recordKey(name), etag),
 
     create: (record, entries) =>
-      table.batch(rowOf(recordKey(record.name), record), undefined, auditRows(record.name, entries)),
+      saveWithEntries(table, rowOf(recordKey(record.name), record), undefined, auditRows(record.name, entries)),
 
     save: ({ value, etag }, entries) =>
-      table.batch(rowOf(recordKey(value.name), value), etag, auditRows(value.name, entries)),
+      saveWithEntries(table, rowOf(recordKey(value.name), value), etag, auditRows(value.name, entries)),
 
     async replaceWithTombstone({ value: record, etag }) {
       const { name, instanceId, owner, audit } = record;

@@ -77,6 +77,7 @@ export async function compose(
   await checkSweepSchedule(environment);
   const stores = await openStores(settings, tableTransport, {
     keks: async () => (await rings()).atRest,
+    auditKeks: async () => (await rings()).audit,
     report: (place) => reportDamage(place),
     rejected: (table, code) => (replace.log ?? log).error('The tables refused a request', { table, code }),
   });

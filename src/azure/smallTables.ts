@@ -18,7 +18,7 @@ import type { RangeState, RangeStore, SweepMark } from '../core/vaultWork/ports.
 import type { IdentityDenials } from '../core/watch/identityDenials.ts';
 import type { IdentityDenialStore, VaultBindings, VaultBudgets, VaultDirectory } from '../core/watch/ports.ts';
 import type { Budget } from '../core/watch/vaultBudget.ts';
-import { auditPage, auditRow } from './auditRows.ts';
+import { auditPage, auditRow, saveWithEntries } from './auditRows.ts';
 import { type OpenTable, odata, plainRowOf, type ReadRow, type RowKey, rowOf } from './tables.ts';
 
 const everything = Number.POSITIVE_INFINITY;
@@ -238,7 +238,7 @@ export function createServiceAuditStore(open: OpenTable): ServiceAuditStore {
     head: () => table.readIfAuthentic<ServiceHead>(headKey),
     async append(etag, head, entries) {
       const rows = entries.map((entry) => auditRow(serviceChain, entry));
-      await table.batch(rowOf(headKey, head), etag, rows);
+      await saveWithEntries(table, rowOf(headKey, head), etag, rows);
     },
     audit: (page) => auditPage(table, serviceChain, serviceChain, page),
   };

@@ -75,6 +75,8 @@ export const batchLimit = 100;
 export interface RowAuthentication {
   /** The at-rest ring. @throws Unavailable */
   keks(): Promise<Keks>;
+  /** The audit ring. @throws Unavailable */
+  auditKeks(): Promise<Keks>;
   /** A row was read that is not as Keyward wrote it. */
   report(place: RowPlace): void;
   /** The Table service refused what Keyward sent: a fault of Keyward. `code` is a word of the service. */
@@ -169,9 +171,16 @@ export class Table {
     return this.#authentication.keks();
   }
 
-  /** Reports a row that another reader has found damaged. */
-  report(key: RowKey): void {
-    this.#authentication.report(this.#placeOf(key));
+  /** The process's audit ring. @throws Unavailable */
+  auditKeks(): Promise<Keks> {
+    return this.#authentication.auditKeks();
+  }
+
+  /** Reports a row that another reader has found damaged, and returns the error that names it. */
+  report(key: RowKey): DamagedRow {
+    const place = this.#placeOf(key);
+    this.#authentication.report(place);
+    return new DamagedRow(place);
   }
 
   async #entity({ partitionKey, rowKey }: RowKey): Promise<Entity | undefined> {
