@@ -95,9 +95,10 @@ export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'descri
   };
 }
 
-/** Wipes the SDK's own buffer. */
-function bytesIf(isResult: boolean, result: Uint8Array | undefined): Bytes | undefined {
-  const value = isResult && result !== undefined ? bytesOf(result) : undefined;
+/** Wipes the SDK's own buffer. An answer can hold no bytes: the SDK then has another value than its type says. */
+function bytesIf(isResult: boolean, result: unknown): Bytes | undefined {
+  if (!(result instanceof Uint8Array)) return undefined;
+  const value = isResult && result.byteLength > 0 ? bytesOf(result) : undefined;
   wipe(result);
   return value;
 }

@@ -230,3 +230,12 @@ test('INV-13: a record that was put back to an older one is not changed, is name
   expect(await deleteAccount('older', {}, tester, lab.service)).toBe(true);
   expect(await lab.service.accounts.read('older')).toBeUndefined();
 });
+
+test('INV-13: a time in a plain row that no date has is left out, and readiness answers', async () => {
+  const { lab } = world;
+  const row = { v: 1, data: '{"at":9e15,"startedAt":9e15,"messages":1e308}', rowKey: 'last' };
+  for (const partitionKey of ['sweep', 'dailyPass'])
+    await lab.table('service').upsertEntity({ ...row, partitionKey }, 'Replace');
+  expect(await lab.service.sweepMark.read()).toBeUndefined();
+  expect(await lab.service.dailyPass.read()).toBeUndefined();
+});
