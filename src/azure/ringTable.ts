@@ -72,7 +72,9 @@ export function createRingStore(open: OpenTable): RingStore {
       if (await table.insertUnderOwnKey(fresh, kek)) return true;
       const { partitionKey, rowKey } = fresh;
       const [there] = await table.queryEntities(odata`PartitionKey eq ${partitionKey} and RowKey eq ${rowKey}`, 1);
-      if (there === undefined || wrappingIn(there) !== undefined) return false;
+      const wrapping = there && wrappingIn(there);
+      // Another process was faster.
+      if (there === undefined || (wrapping !== undefined && isAt(there, keyOf(wrapping)))) return false;
       // A foreign row would stop every rotation of the ring.
       table.report(fresh);
       await table.remove(fresh, String(there.etag));
@@ -175,9 +177,7 @@ function wrappingIn(entity: Entity): RingRow | undefined {
     Number(generation) >= 1 &&
     typeof key === 'string' &&
     typeof createdAt === 'number';
-  if (!isWrapping) return undefined;
-  const row = { ...(ownKeyValue(entity) as RingRow), wrapped: fromBase64(wrapped) };
-  return isAt(entity, keyOf(row)) ? row : undefined;
+  return isWrapping ? { ...(ownKeyValue(entity) as RingRow), wrapped: fromBase64(wrapped) } : undefined;
 }
 
 function rootIn(entity: Entity | undefined): RingRoot | undefined {

@@ -154,7 +154,11 @@ test('INV-13: foreign rows in the place of the next KEK, and with the largest nu
     isFirst: true,
     createdAt: 0,
   };
-  await table.createEntity({ ...foreign, rowKey: '0000000002:first', data: '{}' });
+  await table.createEntity({
+    ...foreign,
+    rowKey: '0000000002:first',
+    data: JSON.stringify({ ...largest, generation: 7 }),
+  });
   await table.createEntity({ ...foreign, rowKey: `${largest.generation}:first`, data: JSON.stringify(largest) });
   await rotateWhole('audit', rings);
   expect((await rings.service.rings('fresh')).audit.newest.generation).toBe(2);
