@@ -17,24 +17,32 @@ export const auditKey = (
 export const auditRow = (partitionKey: string, entry: AuditEntry): Row =>
   plainRowOf(auditKey(partitionKey, entry), entry);
 
-/**
- * Writes a row that holds the head of a chain, together with new entries of the chain. A foreign row in the place of a
- * new entry would stop every change of the row: it is reported and removed. @throws LostRace @throws DamagedRow when
- * genuine entries are there, because the row is then an older one that was put back
- */
-export async function saveWithEntries(
+/** Writes a row that holds the head of a chain, together with new entries. @throws LostRace | DamagedRow */
+export const saveWithEntries = (
   table: Table,
   row: Row,
   etag: string | undefined,
   entries: readonly Row[],
-): Promise<string> {
+): Promise<string> => overForeignRows(table, { ...row, etag }, entries, () => table.batch(row, etag, entries));
+
+/**
+ * Writes new entries of a chain under the ETag of the row with its head. A foreign row in the place of an entry would
+ * stop every such write: it is reported and removed. @throws LostRace @throws DamagedRow when genuine entries are there,
+ * because the head is then an older one that was put back
+ */
+export async function overForeignRows<T>(
+  table: Table,
+  head: RowKey & { readonly etag: string | undefined },
+  entries: readonly Row[],
+  write: () => Promise<T>,
+): Promise<T> {
   try {
-    return await table.batch(row, etag, entries);
+    return await write();
   } catch (error) {
     // Another writer was faster.
-    if (!(error instanceof LostRace) || (await table.readEtag(row)) !== etag) throw error;
-    await freePlaces(table, row, entries);
-    return table.batch(row, etag, entries);
+    if (!(error instanceof LostRace) || (await table.readEtag(head)) !== head.etag) throw error;
+    await freePlaces(table, head, entries);
+    return write();
   }
 }
 

@@ -35,6 +35,7 @@ import { type HealthCheck, keyChecks } from '../core/health.ts';
 import { indexing } from '../core/overview/indexedStores.ts';
 import { createOverviewWriter } from '../core/overview/overviewWriter.ts';
 import { ownedAccounts } from '../core/overview/ownedAccounts.ts';
+import { passesNow } from '../core/passProgress.ts';
 import type { OperatorKeys } from '../core/rings/kek.ts';
 import { createRings } from '../core/rings/ringCache.ts';
 import type { Service } from '../core/service.ts';
@@ -57,6 +58,8 @@ const random: Random = { bytes: (length) => bytesOf(randomBytes(length)), uuid: 
 const linkCallsPerMinute = 60;
 
 const pause = (ms: number): Promise<void> => sleep(ms);
+/** No process stays for what it only writes to an index. */
+const gather = (): Promise<void> => sleep(1000, undefined, { ref: false });
 
 /** Undefined without a collector: the OpenTelemetry SDK is then not loaded. */
 export async function openMetricExport(
@@ -86,7 +89,7 @@ export async function compose(
   const { keyVault, canaryKeys, exchangesAtHome } = lazyKeyVault(settings);
   const operatorKeys = operatorKeysIn(settings);
   const topic = lazyTopic(settings);
-  const given = { ...stores, ...queues, topic, keyVault, operatorKeys, clock, pause, random, log, ...replace };
+  const given = { ...stores, ...queues, topic, keyVault, operatorKeys, clock, pause, gather, random, log, ...replace };
   const { lastWrapping, ringStore } = withSystemWrapping(given);
   const ports = { ...given, ringStore };
   const { policy } = settings;
@@ -145,6 +148,7 @@ export async function compose(
     ] satisfies HealthCheck[],
     poisoned: async () => (await countOf('vault-work-poison')) + (await countOf('daily-pass-poison')),
     dailyWaiting: () => countOf('daily-pass'),
+    passes: () => passesNow(parts),
     ...replace,
     announcer,
     overview,
