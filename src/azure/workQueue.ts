@@ -1,9 +1,9 @@
 /** Keyward's queues. Messages are JSON in base64, as the Functions queue trigger reads them by default. */
 
 import type { TokenCredential } from '@azure/identity';
-import { type QueueClient, QueueServiceClient, RestError } from '@azure/storage-queue';
 import { Unavailable } from '../core/base/errors.ts';
 import type { WorkQueue } from '../core/base/workQueue.ts';
+import { type QueueClient, QueueServiceClient, RestError } from './sdk/queue.ts';
 import { queueRetries } from './storageClients.ts';
 
 export type QueueAccess = { readonly deadlineSeconds: number } & (

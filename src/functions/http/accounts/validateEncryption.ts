@@ -65,7 +65,7 @@ const handler: RouteHandler = async ({ request, service }) => {
   return { status: 200, jsonBody: await validateEncryption(name, inputIn(input), waitSeconds, service) };
 };
 
-export const validateEncryptionApi: Route = {
+const validateEncryptionApi: Route = {
   name: 'accountsValidateEncryption',
   method: 'POST',
   path: 'accounts/{accountName}/validateEncryption',
@@ -116,7 +116,8 @@ const ofKey: RouteHandler = async ({ request, service }) => {
   return { status: 200, jsonBody: await validateKeyOf(input, wait, service) };
 };
 
-export const operatorDryRunRoutes: readonly Route[] = [
+export const dryRunRoutes: readonly Route[] = [
+  validateEncryptionApi,
   {
     name: 'operatorValidateAccount',
     method: 'POST',
