@@ -12,7 +12,6 @@ name=${KEYWARD_APPLICATION_NAME:-Keyward}
 root=$(cd "$(dirname "$0")" && pwd)
 # The Azure CLI (azure-cli, _constants: AZURE_CLI_CLIENT_ID).
 AZURE_CLI=04b07795-8ddb-461a-bbee-02f9e1bf7b46
-graph=https://graph.microsoft.com/v1.0
 
 fail() {
   echo "$1" >&2
@@ -23,6 +22,12 @@ client_id() {
   az ad app list --filter "displayName eq '$name'" --query '[].appId' --output tsv
 }
 
+# The address of Microsoft Graph in the cloud that the Azure CLI is signed in to.
+find_graph() {
+  graph=$(az cloud show --query endpoints.microsoftGraphResourceId --output tsv)
+  graph=${graph%/}/v1.0
+}
+
 # <path below Microsoft Graph> <method> <body>
 call_graph() {
   az rest --method "$2" --url "$graph/$1" --headers Content-Type=application/json --body "$3" --output none
@@ -30,6 +35,7 @@ call_graph() {
 
 make_application() {
   local id
+  find_graph
   id=$(client_id)
   [[ $id != *$'\n'* ]] || fail "The tenant has several applications named $name. Set KEYWARD_APPLICATION_NAME."
   if [[ -z $id ]]; then
@@ -48,6 +54,7 @@ make_application() {
 # allows itself.
 allow_console() {
   local id scope
+  find_graph
   id=$(client_id)
   [[ -n $id ]] || fail "The tenant has no application named $name. Run: infra/entra.sh application"
   scope=$(az ad app show --id "$id" --query "api.oauth2PermissionScopes[?value=='user_impersonation'].id" --output tsv)
@@ -60,6 +67,7 @@ allow_console() {
 allow() {
   local principal=$1 id service role role_id assigned
   shift
+  find_graph
   [[ $principal != me ]] || principal=$(az ad signed-in-user show --query id --output tsv)
   id=$(client_id)
   [[ -n $id ]] || fail "The tenant has no application named $name. Run: infra/entra.sh application"

@@ -25,6 +25,7 @@ from hashlib import sha256
 
 ENDPOINT = os.environ["KEYWARD_ENDPOINT"].rstrip("/")
 FILE = os.environ.get("WRAPPED_KEY_FILE", "wrapped-key.txt")
+API_VERSION = "2026-11-28"
 CONTEXT = {"purpose": "pseudonyms"}
 DEADLINE_SECONDS = 30
 
@@ -41,7 +42,7 @@ def call(account, operation, body):
         headers["x-functions-key"] = os.environ["KEYWARD_FUNCTION_KEY"]
     else:
         headers["Authorization"] = "Bearer " + os.environ["KEYWARD_TOKEN"]
-    url = f"{ENDPOINT}/api/accounts/{account}/dataKeys/{operation}"
+    url = f"{ENDPOINT}/api/accounts/{account}/dataKeys/{operation}?api-version={API_VERSION}"
     end = time.monotonic() + DEADLINE_SECONDS
     while True:
         sent = time.monotonic(), time.time()

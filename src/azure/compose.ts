@@ -57,6 +57,8 @@ const random: Random = { bytes: (length) => bytesOf(randomBytes(length)), uuid: 
 const linkCallsPerMinute = 60;
 
 const pause = (ms: number): Promise<void> => sleep(ms);
+/** No process stays for what it only writes to an index. */
+const gather = (): Promise<void> => sleep(1000, undefined, { ref: false });
 
 /** Undefined without a collector: the OpenTelemetry SDK is then not loaded. */
 export async function openMetricExport(
@@ -85,7 +87,7 @@ export async function compose(
   const { keyVault, canaryKeys, exchangesAtHome } = lazyKeyVault(settings);
   const operatorKeys = operatorKeysIn(settings);
   const topic = lazyTopic(settings);
-  const given = { ...stores, ...queues, topic, keyVault, operatorKeys, clock, pause, random, log, ...replace };
+  const given = { ...stores, ...queues, topic, keyVault, operatorKeys, clock, pause, gather, random, log, ...replace };
   const { lastWrapping, ringStore } = withSystemWrapping(given);
   const ports = { ...given, ringStore };
   const { policy } = settings;

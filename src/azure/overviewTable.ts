@@ -1,11 +1,11 @@
 /**
- * The overview index and the time index. In the partition of an owner `<binding>` is the row of a key and `<binding>:<name>` that of an
- * account, so that an account follows its key; `-` is the system key's and sorts before every binding. `!` sorts before both, and before
- * every character of an owner.
+ * The overview index and the time index. In the partition of an owner `<binding>` is the row of a key and
+ * `<binding>:<name>` that of an account, so that an account follows its key; `-` is the system key's and sorts before
+ * every binding. `!` sorts before both, and before every character of an owner. `!:<name>` says where an account is.
  */
 import type { AuditEntry } from '../core/audit/auditEntry.ts';
 import { positionText } from '../core/audit/auditEntry.ts';
-import { iso } from '../core/base/time.ts';
+import { type EpochMs, iso } from '../core/base/time.ts';
 import type { Counts } from '../core/overview/counts.ts';
 import type { IndexedAccount, IndexedKey, IndexPosition, IndexRow, MarkedKey } from '../core/overview/indexRows.ts';
 import type { IndexPage, OverviewIndex, TimelineEntry, TimelineIndex, TimelineOrder } from '../core/overview/ports.ts';
@@ -18,8 +18,13 @@ const accountKey = ({ owner, key, name }: IndexedAccount): RowKey => ({
   rowKey: `${key?.bindingId ?? systemKey}:${name}`,
 });
 const keyKey = (owner: string, bindingId: string): RowKey => ({ partitionKey: ofOwnerText(owner), rowKey: bindingId });
-const nameKey = (name: string): RowKey => ({ partitionKey: 'names', rowKey: name });
 const countsRow = '!';
+/** Behind the counts and the locations of an owner, and before its accounts. */
+const behindOwn = '!~';
+const locationKey = (owner: string, name: string): RowKey => ({
+  partitionKey: ofOwnerText(owner),
+  rowKey: `${countsRow}:${name}`,
+});
 const countsKey = (owner?: string): RowKey => ({
   partitionKey: owner === undefined ? 'counts' : ofOwnerText(owner),
   rowKey: countsRow,
@@ -31,12 +36,12 @@ const markKey = (owner: string, bindingId: string): RowKey => ({
 
 /** The rows of the owner behind the position. */
 function behind({ owner, bindingId, name }: IndexPosition): string {
-  const text = name === undefined ? (bindingId ?? countsRow) : `${bindingId ?? systemKey}:${name}`;
+  const text = name === undefined ? (bindingId ?? behindOwn) : `${bindingId ?? systemKey}:${name}`;
   return odata`PartitionKey eq ${ofOwnerText(owner)} and RowKey gt ${text}`;
 }
 
 function rowIn({ rowKey, value }: ReadRow<unknown>): IndexRow[] {
-  if (value === undefined || rowKey === countsRow) return [];
+  if (value === undefined) return [];
   return rowKey.includes(':')
     ? [{ kind: 'account', account: value as IndexedAccount }]
     : [{ kind: 'key', key: value as IndexedKey }];
@@ -53,20 +58,10 @@ export function createOverviewIndex(open: OpenTable): OverviewIndex {
     const rows = await table.query(kind === undefined ? range : `${range} and isKey eq true`, limit);
     return { rows: rows.flatMap(rowIn), isLast: rows.length < limit };
   };
-  const later = (owner: string | undefined) =>
-    owner === undefined
-      ? "PartitionKey ge 'owner:' and PartitionKey lt 'owner;'"
-      : `${odata`PartitionKey gt ${ofOwnerText(owner)}`} and PartitionKey lt 'owner;'`;
+  const later = (owner = '') => odata`PartitionKey gt ${ofOwnerText(owner)} and PartitionKey lt 'owner;'`;
 
   return {
-    locate: async (name) => {
-      const row = await table.readIfAuthentic<IndexedAccount>(nameKey(name));
-      return row?.value === undefined ? undefined : { value: row.value, etag: row.etag };
-    },
-    setLocation: (account) => table.put(rowOf(nameKey(account.name), account)),
-    async removeLocation({ value, etag }) {
-      await table.remove(nameKey(value.name), etag);
-    },
+    locate: async (owner, name) => (await table.readIfAuthentic<IndexedAccount>(locationKey(owner, name)))?.value,
     account: async (at) => (await table.readIfAuthentic<IndexedAccount>(accountKey(at)))?.value,
     key: async (owner, bindingId) => (await table.readIfAuthentic<IndexedKey>(keyKey(owner, bindingId)))?.value,
     async counts(owner) {
@@ -74,24 +69,38 @@ export function createOverviewIndex(open: OpenTable): OverviewIndex {
       return row === undefined ? undefined : { value: row.value ?? {}, etag: row.etag };
     },
 
-    async write(owner, { counts, keys, put, remove }) {
-      await table.transact([
+    write: (owner, { counts, keys, put, isCreated, remove, removeLocation }) =>
+      table.transact([
         { put: rowOf(countsKey(owner), counts.value), etag: counts.etag },
         ...keys.map(({ bindingId, value }) =>
           value === undefined ? { remove: keyKey(owner, bindingId) } : { put: keyRow(value), etag: '*' },
         ),
-        ...(put === undefined ? [] : [{ put: accountRow(put), etag: '*' }]),
+        ...(put === undefined
+          ? []
+          : [accountRow(put), rowOf(locationKey(owner, put.name), put)].map((row) => ({
+              put: row,
+              etag: isCreated === true ? undefined : '*',
+            }))),
         ...(remove === undefined ? [] : [{ remove: accountKey(remove) }]),
-      ]);
-    },
+        ...(removeLocation === undefined ? [] : [{ remove: locationKey(owner, removeLocation) }]),
+      ]),
     writeCounts: (counts, etag) => table.transact([{ put: rowOf(countsKey(), counts), etag }]),
 
     ofOwner: (after, limit, kind) => page(behind(after), limit, kind),
-    ofLaterOwners: (owner, limit, kind) => page(later(owner), limit, kind),
+    ofLaterOwners: (owner, limit, kind) => page(`${later(owner)} and RowKey gt '${behindOwn}'`, limit, kind),
 
     async nextOwner(owner) {
       const [row] = await table.queryKeys(later(owner), 1);
       return row?.partitionKey.slice('owner:'.length);
+    },
+
+    async ownerCounts(after, limit) {
+      const rows = await table.query<Counts>(`${later(after)} and RowKey eq '${countsRow}'`, limit);
+      const last = rows.length < limit ? undefined : rows.at(-1)?.partitionKey.slice('owner:'.length);
+      return {
+        counts: rows.flatMap(({ value }) => (value === undefined ? [] : [value])),
+        ...(last === undefined ? {} : { next: last }),
+      };
     },
 
     mark: (marked) => table.put(markRow(marked)),
@@ -114,55 +123,88 @@ export function createOverviewIndex(open: OpenTable): OverviewIndex {
   };
 }
 
-const dayOf = (at: string) => at.slice(0, 10);
+/**
+ * A partition has the entries of a month twice: `o:` oldest first, and `n:` newest first. So an entry costs one call, and
+ * a page one for each month.
+ */
+const partitionOf = (month: string): string => `time:${month}`;
+const monthOf = (ms: EpochMs): string => iso(ms).slice(0, 'yyyy-mm'.length);
 /** Counts down: later times have lower texts. */
-const inverted = (ms: number) => String(9_999_999_999_999 - ms).padStart(13, '0');
+const lastMs = 9_999_999_999_999;
+const lastMsDigits = 13;
+const inverted = (ms: EpochMs): string => String(lastMs - ms).padStart(lastMsDigits, '0');
 
-/** The row keys of an entry are in the order of the table over all days of one order. */
-function timeKey(order: TimelineOrder, { at, chain, sequence }: AuditEntry): RowKey {
-  if (order === 'oldest')
-    return { partitionKey: `oldest:${dayOf(at)}`, rowKey: `${at}:${chain}:${positionText(sequence)}` };
-  const fromNewest = positionText(9_999_999_999 - sequence);
-  return {
-    partitionKey: `newest:${inverted(Date.parse(dayOf(at)))}`,
-    rowKey: `${inverted(Date.parse(at))}:${chain}:${fromNewest}`,
-  };
+interface Order {
+  readonly mark: 'o:' | 'n:';
+  /** Sorts right before the entries of the moment, in this order. */
+  textOf(ms: EpochMs): string;
+  /** NaN: it is the text of no moment. */
+  momentOf(text: string): EpochMs;
+  sequenceText(sequence: number): string;
 }
 
-const rowsTogether = 50;
+const lastSequence = 9_999_999_999;
+const orders: Readonly<Record<TimelineOrder, Order>> = {
+  oldest: { mark: 'o:', textOf: iso, momentOf: (text) => Date.parse(text.slice(0, 24)), sequenceText: positionText },
+  newest: {
+    mark: 'n:',
+    textOf: inverted,
+    momentOf: (text) => lastMs - Number(text.slice(0, lastMsDigits)),
+    sequenceText: (sequence) => positionText(lastSequence - sequence),
+  },
+};
+
+/** The row keys of an entry are in the order of the table within a month. */
+function timeKey(order: TimelineOrder, { at, chain, sequence }: AuditEntry): RowKey {
+  const { mark, textOf, sequenceText } = orders[order];
+  const ms = Date.parse(at);
+  return { partitionKey: partitionOf(monthOf(ms)), rowKey: `${mark}${textOf(ms)}:${chain}:${sequenceText(sequence)}` };
+}
+
+/** Each entry has two rows, and a batch 100. */
+const entriesTogether = 50;
 
 export function createTimelineIndex(open: OpenTable): TimelineIndex {
   const table = open('overview');
 
   return {
     async add(entries) {
-      for (const ofDay of Map.groupBy(entries, ({ entry }) => dayOf(entry.at)).values())
-        for (let from = 0; from < ofDay.length; from += rowsTogether) {
-          const part = ofDay.slice(from, from + rowsTogether);
-          for (const order of ['oldest', 'newest'] as const)
-            await table.transact(part.map((one) => ({ put: rowOf(timeKey(order, one.entry), one), etag: '*' })));
+      for (const ofMonth of Map.groupBy(entries, ({ entry }) => monthOf(Date.parse(entry.at))).values())
+        for (let from = 0; from < ofMonth.length; from += entriesTogether) {
+          const rows = ofMonth
+            .slice(from, from + entriesTogether)
+            .flatMap((one) => (['oldest', 'newest'] as const).map((order) => rowOf(timeKey(order, one.entry), one)));
+          await table.transact(rows.map((put) => ({ put, etag: '*' })));
         }
     },
     has: async (entry) => (await table.readEtag(timeKey('oldest', entry))) !== undefined,
+
     async page({ order, from, to, limit, after }) {
-      const [first, last] = order === 'oldest' ? [from, to] : [to, from];
-      const place = (ms: number) =>
-        order === 'oldest'
-          ? { day: `oldest:${dayOf(iso(ms))}`, row: iso(ms) }
-          : { day: `newest:${inverted(Date.parse(dayOf(iso(ms))))}`, row: inverted(ms) };
-      const [begin, end] = [place(first), place(last)];
-      // Both orders read the times from `from` up to, and without, `to`; `;` is behind every row of the last moment.
-      const start = after ?? (order === 'oldest' ? begin.row : `${begin.row};`);
-      const stop = order === 'oldest' ? end.row : `${end.row};`;
-      const days = odata`PartitionKey ge ${begin.day} and PartitionKey le ${end.day}`;
+      const { mark, textOf, momentOf } = orders[order];
+      const [first, last] = order === 'oldest' ? [from, to - 1] : [to - 1, from];
+      const begin = after ?? textOf(first);
+      const end = order === 'oldest' ? iso(to) : inverted(from - 1);
+      const moment = momentOf(begin);
+      const month = monthOf(Number.isNaN(moment) ? last : Math.min(Math.max(moment, from), to - 1));
+      const range = odata`RowKey gt ${`${mark}${begin}`} and RowKey lt ${`${mark}${end}`}`;
       const rows = await table.query<TimelineEntry>(
-        `${days} and ${odata`RowKey gt ${start} and RowKey lt ${stop}`}`,
+        `${odata`PartitionKey eq ${partitionOf(month)}`} and ${range}`,
         limit,
       );
-      return {
-        rows: rows.map(({ rowKey, value }) => ({ at: rowKey, ...(value === undefined ? {} : { entry: value }) })),
-        isLast: rows.length < limit,
-      };
+      const read = rows.map(({ rowKey, value }) => ({
+        at: rowKey.slice(mark.length),
+        ...(value === undefined ? {} : { entry: value }),
+      }));
+      const position = read.at(-1)?.at;
+      if (position !== undefined && rows.length === limit) return { rows: read, next: position };
+      if (month === monthOf(last)) return { rows: read };
+      return { rows: read, next: textOf(order === 'oldest' ? beginAfter(month) : Date.parse(month) - 1) };
     },
   };
+}
+
+/** Of the month that follows. */
+function beginAfter(month: string): EpochMs {
+  const [year = 0, number = 0] = month.split('-').map(Number);
+  return Date.UTC(year, number);
 }

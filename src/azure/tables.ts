@@ -366,9 +366,9 @@ export class Table {
 
   /**
    * At most 100 writes of one partition: all or nothing. The ETag of a put row means: `*` replaces any row, a value
-   * replaces the row with that ETag, and `undefined` inserts. @throws LostRace
+   * replaces the row with that ETag, and `undefined` inserts. Returns the ETag of the first row. @throws LostRace
    */
-  async transact(writes: readonly (PutRow | RemoveRow)[]): Promise<void> {
+  async transact(writes: readonly (PutRow | RemoveRow)[]): Promise<string> {
     const transaction = new TableTransaction();
     for (const write of writes) {
       if ('remove' in write) {
@@ -380,7 +380,7 @@ export class Table {
       else if (write.etag === '*') transaction.upsertEntity(entity, 'Replace');
       else transaction.updateEntity(entity, 'Replace', { etag: write.etag });
     }
-    await this.#submit(transaction);
+    return this.#submit(transaction);
   }
 
   /** Deletes at most 100 rows of one partition. Returns false, and deletes none, when one of them is already gone. */

@@ -1,5 +1,4 @@
 /** The table transactions of calls on accounts, with and without a topic, compared with docs/costs.md. */
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startIdentity } from '../../packages/entra-emulator/src/issuer.ts';
 import { keyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
@@ -23,6 +22,7 @@ import {
   topicOf,
 } from '../../src/local/operator.ts';
 import { startTopic } from '../../src/local/topic/topic.ts';
+import { documentedCost } from '../documentedCosts.ts';
 import { type StorageProxy, startStorageProxy } from '../faults/storageProxy.ts';
 import { keyPool } from '../lab.ts';
 
@@ -77,15 +77,6 @@ async function costOf(service: Service, act: () => Promise<unknown>): Promise<nu
   await act();
   await service.announcer?.idle();
   return proxy.disarm().methods.length;
-}
-
-const root = new URL('../..', import.meta.url);
-const document = readFileSync(new URL('docs/costs.md', root), 'utf8');
-
-/** The numbers of a row in the table of docs/costs.md: one, or one for each kind of account. */
-function documented(row: string): number[] {
-  const line = document.split('\n').find((one) => one.startsWith(`| ${row} | `));
-  return (line?.split(' | ')[1] ?? '').split(' / ').map(Number);
 }
 
 type Act = (service: Service, which: string) => Promise<unknown>;
@@ -151,7 +142,7 @@ test.each<[row: string, nth: number, act: Act, batches: number]>([
       const service = serviceOf(which);
       costs[which] = await costOf(service, () => act(service, which));
     }
-    const without = documented(row)[nth] ?? Number.NaN;
+    const without = documentedCost(row)[nth] ?? Number.NaN;
     expect(costs).toEqual({ without, with: without + 2 * batches });
   },
 );

@@ -3,22 +3,14 @@
  * reads.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { readFileSync } from 'node:fs';
 import type { ClientRequest } from 'node:http';
 import { expect, test } from 'vitest';
+import { documentedCost } from '../documentedCosts.ts';
 import { got, newAccount, useStack, vaultWithKey, withCustomerKey } from './support.ts';
 
 const world = useStack();
 
-const rows = new Map(
-  [...readFileSync(new URL('../../docs/costs.md', import.meta.url), 'utf8').matchAll(/^\| (.+?) \| (.+?) \|/gm)]
-    .map(([, operation = '', cost = '']) => [operation, cost] as const)
-    .filter(([, cost]) => /^\d/.test(cost)),
-);
-/** `1 / 2`: under the system key, and under a customer key. */
-const documented = (operation: string): number[] => (rows.get(operation) ?? '').split(' / ').map(Number);
-
-/** Counts a batch as one. The overview is written in the background, and has its own costs (test/overview/cost.test.ts). */
+/** Counts a batch as one. The overview is written in the background, and has its own costs (test/overview/changeCost.test.ts). */
 async function cost(status: number, answer: () => ReturnType<typeof world.api>): Promise<number> {
   const { host } = new URL(world.stack.azurite.tableUrl);
   let count = 0;
@@ -45,31 +37,31 @@ test('operations cost the table transactions of docs/costs.md', async () => {
   await got(201, api('PUT', '/api/accounts/warm/tokenKeys/k', { properties: { keyValue: 'AAAA' } }));
 
   const put = (name: string, body: unknown) => cost(201, () => api('PUT', `/api/accounts/${name}`, body));
-  expect([await put('costs-s', newAccount())]).toEqual(documented('PUT, new, system key'));
+  expect([await put('costs-s', newAccount())]).toEqual(documentedCost('PUT, new, system key'));
   expect([await put('costs-c', withCustomerKey('contoso', first))]).toEqual(
-    documented('PUT, new, customer key, first of its vault'),
+    documentedCost('PUT, new, customer key, first of its vault'),
   );
   expect([await put('costs-d', withCustomerKey('contoso', first))]).toEqual(
-    documented('PUT, new, customer key that is watched already'),
+    documentedCost('PUT, new, customer key that is watched already'),
   );
 
   const both = async (status: number, call: (at: string) => ReturnType<typeof api>) => [
     await cost(status, () => call('/api/accounts/costs-s')),
     await cost(status, () => call('/api/accounts/costs-c')),
   ];
-  expect(await both(200, (at) => api('GET', at))).toEqual(documented('GET, system key / customer key'));
+  expect(await both(200, (at) => api('GET', at))).toEqual(documentedCost('GET, system key / customer key'));
   expect(await both(200, (at) => api('PATCH', at, { tags: { a: 'b' } }))).toEqual(
-    documented('PATCH of tags, system key / customer key'),
+    documentedCost('PATCH of tags, system key / customer key'),
   );
   const secret = { properties: { keyValue: 'AAAA' } };
-  expect(await both(201, (at) => api('PUT', `${at}/tokenKeys/k`, secret))).toEqual(documented('secret: PUT'));
+  expect(await both(201, (at) => api('PUT', `${at}/tokenKeys/k`, secret))).toEqual(documentedCost('secret: PUT'));
   expect(await both(202, (at) => api('DELETE', at))).toEqual(
-    documented('DELETE that begins a waiting window, system key / customer key'),
+    documentedCost('DELETE that begins a waiting window, system key / customer key'),
   );
   for (const name of ['costs-s', 'costs-c']) await got(200, api('POST', `/api/accounts/${name}/recover`));
   expect(await both(200, (at) => api('GET', `${at}/tokenKeys`))).toEqual(
-    documented('secret: GET, LIST of a page, system key / customer key'),
+    documentedCost('secret: GET, LIST of a page, system key / customer key'),
   );
-  expect(await both(200, (at) => api('DELETE', `${at}/tokenKeys/k`))).toEqual(documented('secret: DELETE'));
-  expect(await both(200, (at) => api('DELETE', at))).toEqual(documented('DELETE, system key / customer key'));
+  expect(await both(200, (at) => api('DELETE', `${at}/tokenKeys/k`))).toEqual(documentedCost('secret: DELETE'));
+  expect(await both(200, (at) => api('DELETE', at))).toEqual(documentedCost('DELETE, system key / customer key'));
 });

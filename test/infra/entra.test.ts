@@ -15,6 +15,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const az = `#!/usr/bin/env bash
 echo "az $*" >> ${folder}/calls
 case "$*" in
+  "cloud show"*) echo "$GRAPH" ;;
   "ad app list"*) cat ${folder}/application ;;
   "ad app create"*) echo new-id ;;
   "ad sp list"*) cat ${folder}/service ;;
@@ -32,13 +33,16 @@ interface Tenant {
   readonly application?: string;
   readonly service?: string;
   readonly assigned?: string;
+  /** As the Azure CLI prints it for the cloud of the tenant (azure-cli-core, cloud.py). */
+  readonly graph?: string;
 }
 
 async function entra(tenant: Tenant, ...parameters: string[]) {
   for (const name of ['application', 'service', 'assigned'] as const)
     writeFileSync(join(folder, name), tenant[name] ?? '');
   writeFileSync(join(folder, 'calls'), '');
-  const env = { PATH: `${folder}:${process.env.PATH}` };
+  const { graph = 'https://graph.microsoft.com/' } = tenant;
+  const env = { PATH: `${folder}:${process.env.PATH}`, GRAPH: graph };
   const ended = await promisify(execFile)(`${root}infra/entra.sh`, parameters, { env })
     .then(({ stdout }) => ({ code: 0, stdout, stderr: '' }))
     .catch(({ code, stdout, stderr }) => ({ code, stdout, stderr }));
@@ -50,6 +54,7 @@ describe('infra/entra.sh application', () => {
     const { stdout, calls } = await entra({}, 'application');
     expect(stdout).toBe('new-id\n');
     expect(calls).toEqual([
+      expect.stringContaining('az cloud show --query endpoints.microsoftGraphResourceId'),
       expect.stringContaining("ad app list --filter displayName eq 'Keyward'"),
       expect.stringContaining('ad app create --display-name Keyward --sign-in-audience AzureADMyOrg'),
       expect.stringMatching(/ad app update --id new-id --identifier-uris api:\/\/new-id --app-roles @.*roles\.json/),
@@ -65,6 +70,17 @@ describe('infra/entra.sh application', () => {
     expect(stdout).toBe('old-id\n');
     expect(calls.filter((call) => call.includes(' create '))).toEqual([]);
     expect(calls.filter((call) => call.includes('PATCH'))).toHaveLength(2);
+  });
+
+  it.each([
+    ['https://graph.microsoft.com/', 'https://graph.microsoft.com/v1.0/applications'],
+    ['https://graph.microsoft.us/', 'https://graph.microsoft.us/v1.0/applications'],
+    ['https://microsoftgraph.chinacloudapi.cn', 'https://microsoftgraph.chinacloudapi.cn/v1.0/applications'],
+  ])('calls Microsoft Graph of the cloud that the Azure CLI is signed in to: %s', async (graph, address) => {
+    const { calls } = await entra({ graph }, 'application');
+    const patches = calls.filter((call) => call.includes('PATCH'));
+    expect(patches).toHaveLength(2);
+    expect(patches.filter((call) => !call.includes(`--url ${address}`))).toEqual([]);
   });
 
   it('refuses to choose between two applications of the same name', async () => {

@@ -1,9 +1,12 @@
 /** The daily pass compares the overview with the state: what a crash has lost comes back, and what is gone leaves. */
 import { expect, test } from 'vitest';
+import { putAccount } from '../../src/core/accounts/putAccount.ts';
 import { clearRows, processAccounts } from '../../src/core/dailyPass.ts';
 import { compareOwners } from '../../src/core/overview/compareIndex.ts';
 import { listIndexedAccounts } from '../../src/core/overview/listAccounts.ts';
 import { readTimeline } from '../../src/core/overview/timeline.ts';
+import { tester } from '../../src/local/lab/lab.ts';
+import { location } from '../../src/local/operator.ts';
 import { useLab } from '../lab.ts';
 
 const world = useLab();
@@ -61,4 +64,19 @@ test('the daily pass removes an account from the overview that is gone, and coun
   await dailyPass();
   const { accounts: left, counts } = await listIndexedAccounts({ owner: 'gone' }, 100, undefined, lab.service);
   expect([left, counts]).toEqual([[], {}]);
+});
+
+test('the daily pass corrects counts of the service that a crash left behind the counts of the owners', async () => {
+  const { lab } = world;
+  const { overviewIndex } = lab.service;
+  const refused = { writeCounts: () => Promise.reject(new Error('The process is dead.')) };
+  const dead = await lab.another({ overviewIndex: { ...overviewIndex, ...refused } });
+  await putAccount({ name: 'crash-1', input: { owner: 'crash', location }, actor: tester }, dead);
+  await dead.overview.settled();
+  await lab.account('crash-2', 'crash');
+  const before = (await accounts()).counts?.accounts ?? 0;
+  await dailyPass();
+  const after = await accounts();
+  expect(after.counts).toMatchObject({ accounts: after.names.length });
+  expect(after.counts?.accounts).toBe(before + 1);
 });

@@ -155,7 +155,8 @@ describe('bad input is refused with the invalid field, and nothing changes', () 
       'InvalidRequestContent',
       'properties.keyValue',
     ],
-    ['no token key', 'tokenKeys/k', {}, 'InvalidRequestContent', 'properties.keyValue'],
+    ['no value of a new token key', 'tokenKeys/new', {}, 'InvalidRequestContent', 'properties.keyValue'],
+    ['no file of a new job input', 'jobInputs/new', { label: 'a' }, 'InvalidRequestContent', 'properties.files'],
     ['a name with a slash', 'tokenKeys/a%2Fb', { keyValue: 'AAA=' }, 'InvalidParameter', 'name'],
     ['a name of 129 characters', `tokenKeys/${'n'.repeat(129)}`, { keyValue: 'AAA=' }, 'InvalidParameter', 'name'],
     [

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { stateOf, verdictOn } from '../../src/core/accounts/account.ts';
 import { vaultIdOf } from '../../src/core/customerKey/binding.ts';
 import { workOnVault } from '../../src/core/vaultWork/vaultWork.ts';
+import { accountEntries, bindingEntries } from '../../src/local/entries.ts';
 import { startLab } from '../../src/local/lab/lab.ts';
 import { underWrongClock } from '../../src/local/matrix/clockMatrix.ts';
 import { keyPool, useLab } from '../lab.ts';
@@ -60,4 +61,43 @@ test('INV-2: accounts with the wrapped key of another account, first in order, d
   await lab.keyVault('PATCH', '/vaults/samples/keys/cmk', { enabled: false });
   await lab.advance(96_000);
   expect(stateOf(await lab.view('sample-7'))).toBe('CustomerKeyInaccessible');
+});
+
+test('a key that is enabled while its refusal is written to the audit of forty accounts works again within 38 s, and each account has both entries', async () => {
+  const { lab } = world;
+  const vault = vaultIdOf('many.vault.azure.net');
+  const key = await lab.vaultWithKey('many');
+  const names = Array.from({ length: 40 }, (_, n) => `many-${n}`);
+  for (const name of names) await lab.account(name, 'many', key);
+  const enable = (enabled: boolean) => lab.keyVault('PATCH', '/vaults/many/keys/cmk', { enabled });
+  let enabledAt: number | undefined;
+  const accounts: typeof lab.service.accounts = {
+    ...lab.service.accounts,
+    // Each entry takes two seconds, and the key is back before the first one is written.
+    async save(...change) {
+      if (enabledAt === undefined) await enable(true);
+      enabledAt ??= lab.clock.now();
+      lab.clock.set(lab.clock.now() + 2_000);
+      return lab.service.accounts.save(...change);
+    },
+  };
+  const slow = await lab.another({ accounts });
+  await lab.advance(61_000);
+  await enable(false);
+  for (let look = 0; look < 2; look++) {
+    lab.clock.set(lab.clock.now() + 10_000);
+    await workOnVault({ vault, lookNow: {}, requestedBy: 'admin' }, slow);
+  }
+  const { record } = await lab.view('many-0');
+  if (record.encryption.type !== 'CustomerKey') expect.fail();
+  const changes = await bindingEntries(record.encryption.binding.id, lab.service);
+  const restored = changes.find(({ after, before }) => after === 'Accessible' && before === 'Inaccessible');
+  expect(Date.parse(restored?.at ?? '') - (enabledAt ?? 0)).toBeLessThanOrEqual(38_000);
+
+  await lab.advance(10_000);
+  for (const name of names) {
+    const { instanceId } = (await lab.view(name)).record;
+    const types = (await accountEntries(name, instanceId, lab.service)).map(({ type }) => type);
+    expect(types).toEqual(['AccountCreated', 'CustomerKeyInaccessible', 'CustomerKeyRestored']);
+  }
 });

@@ -45,6 +45,9 @@ export interface Answer {
 
 export type Send = (request: Request) => Promise<Answer>;
 
+/** The version of Keyward's API that this client speaks (docs/api.md, "Versions"). Public routes have none. */
+const apiVersion = '2026-11-28';
+
 const tryMs = 10_000;
 const maxBodyBytes = 1024 * 1024;
 const firstPauseMs = 500;
@@ -60,7 +63,9 @@ export function createTransport(options: TransportOptions): Send {
     const timeout = AbortSignal.timeout(Math.max(1, Math.ceil(Math.min(tryMs, leftMs))));
     const signal = request.signal === undefined ? timeout : AbortSignal.any([timeout, request.signal]);
     try {
-      const response = await options.fetch(new URL(request.path, options.endpoint), {
+      const url = new URL(request.path, options.endpoint);
+      if (!request.isPublic) url.searchParams.set('api-version', apiVersion);
+      const response = await options.fetch(url, {
         method: request.method,
         headers: {
           accept: 'application/json',

@@ -28,6 +28,12 @@ const catalogue = {
     meaning: 'A name in the path, a query parameter or a header has an invalid value.',
     remedy: 'Correct the value that `target` names.',
   },
+  UnsupportedApiVersionValue: {
+    status: 400,
+    actor: 'caller',
+    meaning: 'This service does not have the requested version of its API.',
+    remedy: 'Send one of the versions that the message lists in the query parameter `api-version`.',
+  },
   DataKeyNotAuthentic: {
     status: 400,
     actor: 'caller',

@@ -13,6 +13,7 @@ import { retryLostRaces } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
 import { iso } from '../base/time.ts';
 import type { Watch } from '../watch/watch.ts';
+import { compareService } from './compareService.ts';
 import { type Counts, minus, ofAccount, ofKey, sum } from './counts.ts';
 import type { OverviewDeps } from './deps.ts';
 import {
@@ -27,7 +28,16 @@ import {
 
 type CompareDeps = Pick<
   OverviewDeps,
-  'accounts' | 'bindings' | 'claims' | 'clock' | 'log' | 'overview' | 'overviewIndex' | 'rings' | 'timelineIndex'
+  | 'accounts'
+  | 'bindings'
+  | 'claims'
+  | 'clock'
+  | 'log'
+  | 'overview'
+  | 'overviewIndex'
+  | 'pause'
+  | 'rings'
+  | 'timelineIndex'
 >;
 
 /** Two reads where nothing is missing, and one more for each entry of the last day. */
@@ -38,7 +48,7 @@ export async function compareAccount(record: AccountRecord, service: CompareDeps
   await addMissing(record, subject, record.owner, (page) => accounts.audit(name, record.instanceId, page), service);
   if (record.lifecycle !== 'active') return;
   const wanted = indexedAccountOf(record);
-  const rows = [(await index.locate(name))?.value, await index.account(wanted)];
+  const rows = [await index.locate(record.owner, name), await index.account(wanted)];
   if (rows.every((row) => row !== undefined && isSameAccount(row, wanted))) return;
   log.warn('The overview did not have an account as it is', { account: name });
   await overview.accountNow(record);
@@ -143,12 +153,15 @@ async function isPresent(account: IndexedAccount, { read }: CompareDeps['account
 
 const ownersPerMessage = 50;
 
-/** Compares some owners. Returns the last one, if there may be more behind it. */
+/** Compares some owners, and in the end the service. Returns the last owner, if there may be more behind it. */
 export async function compareOwners(after: string | undefined, service: CompareDeps): Promise<string | undefined> {
   let owner = after;
   for (let count = 0; count < ownersPerMessage; count++) {
     owner = await service.overviewIndex.nextOwner(owner);
-    if (owner === undefined) return undefined;
+    if (owner === undefined) {
+      await compareService(service);
+      return undefined;
+    }
     await compareOwner(owner, service);
   }
   return owner;

@@ -10,4 +10,6 @@ export interface OverviewDeps extends Omit<RotationDeps, 'dailyQueue' | 'vaults'
   readonly timelineIndex: TimelineIndex;
   readonly ranges: RangeStore;
   readonly overview: OverviewWriter;
+  /** Resolves when changes have gathered that the overview writes together. */
+  readonly gather: () => Promise<void>;
 }

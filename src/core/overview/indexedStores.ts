@@ -11,11 +11,16 @@ export function indexing(
       ...accounts,
       async create(record, entries) {
         const etag = await accounts.create(record, entries);
-        overview.account(record, entries);
+        overview.createdAccount(record, entries);
         return etag;
       },
       async save(record, entries) {
         const etag = await accounts.save(record, entries);
+        overview.account(record.value, entries);
+        return etag;
+      },
+      async saveWithSecret(record, entries, secret) {
+        const etag = await accounts.saveWithSecret(record, entries, secret);
         overview.account(record.value, entries);
         return etag;
       },

@@ -1,41 +1,40 @@
 /**
- * Writes the overview in the background, after the state. No caller waits for it, and no caller fails with it: a change that a crash or
- * a failing table has lost is found by the daily pass (compareIndex.ts). A reader in the same process waits for what this process has to write.
+ * Writes the overview in the background, after the state. No caller waits for it, and no caller fails with it: a change
+ * that a crash or a failing table has lost is found by the daily pass (compareIndex.ts). A reader in the same process
+ * waits for what this process has to write.
  *
  *   record or watch ─▶ committed with its entries ─▶ row of the account or key, with the counts of its owner, in one batch
- *                                                └─▶ entries in the time index, those of concurrent changes together
+ *                                                └─▶ in a moment: entries in the time index, and the counts of the service
  */
-import pLimit from 'p-limit';
 import type { AccountRecord } from '../accounts/account.ts';
 import type { AccountsDeps } from '../accounts/deps.ts';
 import type { ChainSubject } from '../announcements/announcement.ts';
 import { ofBinding } from '../announcements/publishingStores.ts';
 import type { AuditEntry } from '../audit/auditEntry.ts';
 import { defined } from '../base/defined.ts';
-import { describeError, retryLostRaces } from '../base/errors.ts';
-import { keyedMutex } from '../base/keyedMutex.ts';
 import { lruCache } from '../base/lruCache.ts';
 import { fold } from '../base/names.ts';
 import { boundAccounts } from '../watch/boundAccounts.ts';
 import type { Watch } from '../watch/watch.ts';
-import { type ChangedIndex, changedByAccount, changedByWatch } from './changeIndex.ts';
-import { type Counts, sum } from './counts.ts';
+import { createBackgroundWork } from './backgroundWork.ts';
+import type { Counts } from './counts.ts';
 import {
   type IndexedAccount,
-  type IndexedKey,
   type IndexedWatch,
   indexedAccountOf,
   indexedWatchOf,
   isMixed,
-  isNoOlder,
   isSameAccount,
-  type MarkedKey,
   shownText,
 } from './indexRows.ts';
+import { type ChangedAccount, createOwnerRows, isLaterThan } from './ownerRows.ts';
 import type { OverviewIndex, TimelineEntry, TimelineIndex } from './ports.ts';
+import { createServiceCounts } from './serviceCounts.ts';
 
 export interface OverviewWriter {
-  /** A record was saved, with the entries of its chain. */
+  /** An account was created, with the entries of its chain. */
+  createdAccount(record: AccountRecord, entries: readonly AuditEntry[]): void;
+  /** A record was saved. */
   account(record: AccountRecord, entries: readonly AuditEntry[]): void;
   /** A watch was created: no account is bound to it yet, and its vault may be about to be claimed. */
   createdWatch(watch: Watch, entries: readonly AuditEntry[]): void;
@@ -57,77 +56,39 @@ export interface OverviewWriter {
 type WriterDeps = Pick<AccountsDeps, 'bindings' | 'claims' | 'clock' | 'log'> & {
   readonly overviewIndex: OverviewIndex;
   readonly timelineIndex: TimelineIndex;
+  /** Resolves when changes have gathered that are written together. */
+  readonly gather: () => Promise<void>;
 };
 
-const atOnce = 8;
 /** Accounts and keys that this process remembers as written: 100 bytes each. */
 const mostRemembered = 20_000;
 const ownerMs = 60_000;
 const mostWatches = 500;
 const watchMs = 10_000;
-/** A key with so few accounts is marked together with them. */
-const fewAccounts = 10;
 
 export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
-  const { overviewIndex: index, timelineIndex, bindings, claims, clock, log } = tools;
-  const waiting = new Map<string, () => Promise<void>>();
-  const limit = pLimit(atOnce);
-  const perOwner = keyedMutex();
+  const { overviewIndex: index, timelineIndex, bindings, claims, clock, log, gather } = tools;
+  const background = createBackgroundWork(gather, log);
+  const serviceCounts = createServiceCounts(index);
   const known = { accounts: lruCache<IndexedAccount>(mostRemembered), keys: lruCache<string>(mostRemembered) };
   const owners = lruCache<{ readonly owner: string; readonly at: number }>(mostRemembered);
   /** Seen by this process just now: an account is bound right after its watch was saved. */
   const watches = lruCache<{ readonly watch: IndexedWatch; readonly at: number }>(mostWatches);
   let entriesWaiting: (() => Promise<readonly TimelineEntry[]>)[] = [];
-  let differenceWaiting: Counts = {};
-  let work: Promise<void> | undefined;
-
-  /** A later change of the same subject replaces one that has not started. */
-  function later(subject: string, task: () => Promise<void>): void {
-    waiting.set(subject, task);
-    work ??= workOff().finally(() => {
-      work = undefined;
-    });
-  }
-
-  /** Never rejects. A turn of the event loop first, so that concurrent changes share their writes. */
-  async function workOff(): Promise<void> {
-    await Promise.resolve();
-    while (waiting.size > 0) {
-      const tasks = [...waiting];
-      waiting.clear();
-      await Promise.all(tasks.map(([subject, task]) => limit(() => logged(subject, task))));
-      await logged('counts', writeCounts);
-    }
-  }
-
-  async function logged(subject: string, task: () => Promise<void>): Promise<void> {
-    try {
-      await task();
-    } catch (error) {
-      log.warn('The overview was not updated', { row: subject, error: describeError(error) });
-    }
-  }
+  const rows = createOwnerRows({
+    index,
+    watchOf,
+    onDifference(difference) {
+      serviceCounts.add(difference);
+      background.gathered('counts', serviceCounts.write);
+    },
+  });
 
   async function writeEntries(): Promise<void> {
     const taken = entriesWaiting;
     entriesWaiting = [];
     const entries = (await Promise.all(taken.map((one) => one()))).flat();
     if (entries.length > 0) await timelineIndex.add(entries);
-  }
-
-  async function writeCounts(): Promise<void> {
-    const difference = differenceWaiting;
-    differenceWaiting = {};
-    if (Object.keys(difference).length === 0) return;
-    try {
-      await retryLostRaces(async () => {
-        const counts = await index.counts();
-        await index.writeCounts(sum(counts?.value ?? {}, difference), counts?.etag);
-      });
-    } catch (error) {
-      differenceWaiting = sum(differenceWaiting, difference);
-      throw error;
-    }
   }
 
   const ownerOf = async (vaultHost: string): Promise<string | undefined> => {
@@ -138,62 +99,13 @@ export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
     return owner;
   };
 
-  /** The mark of a key that is not well comes before its row, and that of a key that is well again goes after it. */
-  async function write(owner: string, { change, difference, marks }: ChangedIndex): Promise<void> {
-    for (const key of marks.put) await index.mark({ key });
-    await index.write(owner, change);
-    differenceWaiting = sum(differenceWaiting, difference);
-    for (const key of marks.put.filter(({ accounts }) => accounts <= fewAccounts))
-      await index.mark(await withAccounts(key));
-    for (const bindingId of marks.remove) await index.unmark(owner, bindingId);
-  }
-
-  /** With its few accounts beside it, a marked key costs a reader no call of its own. */
-  async function withAccounts(key: IndexedKey): Promise<MarkedKey> {
-    const bindingId = key.watch.binding.id;
-    const { rows } = await index.ofOwner({ owner: key.owner, bindingId }, fewAccounts + 1);
-    const accounts = rows.flatMap((row) =>
-      row.kind === 'account' && row.account.key?.bindingId === bindingId ? [row.account] : [],
-    );
-    return accounts.length === key.accounts ? { key, accounts } : { key };
-  }
-
-  async function accountNow(record: AccountRecord): Promise<void> {
+  async function accountNow(record: AccountRecord, expected: ChangedAccount['expected']): Promise<void> {
+    const { owner } = record;
     const name = fold(record.name);
-    const located = await index.locate(name);
     const next = record.lifecycle === 'active' ? indexedAccountOf(record) : undefined;
-    const was = located?.value;
-    if (was !== undefined && isLaterThan(was, record)) return;
-    // An account never changes its owner; a later one of the same name can have another.
-    if (was !== undefined && was.owner !== record.owner) await apply(was, undefined);
-    await apply(was?.owner === record.owner ? was : undefined, next, record.owner);
-    if (next !== undefined) await index.setLocation(next);
-    else if (located !== undefined) await index.removeLocation(located);
+    await rows.account({ owner, name, next, expected, isOlderThan: (indexed) => isLaterThan(indexed, record) });
     if (next !== undefined) known.accounts.set(name, next);
     else known.accounts.delete(name);
-  }
-
-  function apply(
-    from: IndexedAccount | undefined,
-    next: IndexedAccount | undefined,
-    owner = from?.owner ?? '',
-  ): Promise<void> {
-    return perOwner(owner, () =>
-      retryLostRaces(async () => {
-        const counts = await index.counts(owner);
-        const isMoved = from !== undefined && from.key?.bindingId !== next?.key?.bindingId;
-        const [was, is, oldKey, newKey] = await Promise.all([
-          from === undefined ? undefined : index.account(from),
-          next === undefined ? undefined : index.account(next),
-          isMoved || next === undefined ? keyOf(from) : undefined,
-          keyOf(next),
-        ]);
-        if (was === undefined && next === undefined) return;
-        const isNew = newKey === undefined && next?.key !== undefined;
-        const watch = isNew ? await watchOf(next.key.bindingId) : undefined;
-        await write(owner, changedByAccount({ counts, was, is, oldKey, newKey, ...defined({ watch }) }, next));
-      }),
-    );
   }
 
   async function watchOf(bindingId: string): Promise<IndexedWatch | undefined> {
@@ -203,24 +115,15 @@ export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
     return stored && indexedWatchOf(stored.value);
   }
 
-  const keyOf = async (account: IndexedAccount | undefined): Promise<IndexedKey | undefined> =>
-    account?.key === undefined ? undefined : index.key(account.owner, account.key.bindingId);
-
   async function watchNow(watch: Watch): Promise<void> {
     const { id, vaultHost } = watch.binding;
     const next = indexedWatchOf(watch);
     const owner = await ownerOf(vaultHost);
     if (owner === undefined) return;
-    const byVersion = isMixed(watch) ? await countByVersion(watch) : undefined;
-    await perOwner(owner, () =>
-      retryLostRaces(async () => {
-        const counts = await index.counts(owner);
-        const key = await index.key(owner, id);
-        if (key !== undefined && isNoOlder(next, key.watch))
-          await write(owner, changedByWatch(key, counts, next, byVersion));
-      }),
-    );
+    await rows.watch(owner, next, isMixed(watch) ? await countByVersion(watch) : undefined);
     known.keys.set(id, shownText(next));
+    // What is down now is counted now.
+    background.hurry();
   }
 
   async function countByVersion({ binding, versions }: Watch): Promise<Record<string, number>> {
@@ -243,21 +146,23 @@ export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
       const known = await owner();
       return entries.map((entry) => ({ subject, entry, ...defined({ owner: known }) }));
     });
-    later('timeline', writeEntries);
+    background.gathered('timeline', writeEntries);
   }
 
+  const ofAccount = (record: AccountRecord, entries: readonly AuditEntry[], expected: ChangedAccount['expected']) => {
+    const name = fold(record.name);
+    inTimeline({ kind: 'account', name, owner: record.owner }, entries, async () => record.owner);
+    if (record.lifecycle === 'active' && record.encryption.type === 'CustomerKey')
+      owners.set(record.encryption.binding.vaultHost, { owner: record.owner, at: clock.now() });
+    const remembered = known.accounts.get(name);
+    const isKnown =
+      record.lifecycle === 'active' && remembered !== undefined && isSameAccount(remembered, indexedAccountOf(record));
+    if (!isKnown) background.atOnce(`account:${name}`, () => accountNow(record, expected));
+  };
+
   return {
-    account(record, entries) {
-      inTimeline({ kind: 'account', name: fold(record.name), owner: record.owner }, entries, async () => record.owner);
-      if (record.lifecycle === 'active' && record.encryption.type === 'CustomerKey')
-        owners.set(record.encryption.binding.vaultHost, { owner: record.owner, at: clock.now() });
-      const remembered = known.accounts.get(fold(record.name));
-      const isKnown =
-        record.lifecycle === 'active' &&
-        remembered !== undefined &&
-        isSameAccount(remembered, indexedAccountOf(record));
-      if (!isKnown) later(`account:${fold(record.name)}`, () => accountNow(record));
-    },
+    createdAccount: (record, entries) => ofAccount(record, entries, 'created'),
+    account: (record, entries) => ofAccount(record, entries, 'changed'),
     createdWatch(watch, entries) {
       watches.set(watch.binding.id, { watch: indexedWatchOf(watch), at: clock.now() });
       inTimeline(ofBinding(watch.binding), entries, async () => undefined);
@@ -270,36 +175,28 @@ export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
       const text = shownText(watch);
       const remembered = known.keys.get(id);
       if (entries.length === 0 && remembered === undefined) known.keys.set(id, text);
-      else if (remembered !== text) later(`key:${id}`, () => watchNow(watch));
+      else if (remembered !== text) background.atOnce(`key:${id}`, () => watchNow(watch));
     },
     service(entries) {
       inTimeline({ kind: 'service' }, entries, async () => undefined);
     },
-    async settled() {
-      while (work !== undefined) await work;
-    },
+    settled: background.settled,
     async accountNow(record) {
-      await accountNow(record);
-      await writeCounts();
+      await accountNow(record, 'compared');
+      await serviceCounts.write();
     },
     async watchNow(watch) {
       await watchNow(watch);
-      await writeCounts();
+      await serviceCounts.write();
     },
     async removeNow(account) {
-      await apply(account, undefined);
-      const located = await index.locate(account.name);
-      if (located?.value.instanceId === account.instanceId) await index.removeLocation(located);
+      await rows.removeAccount(account);
       known.accounts.delete(account.name);
-      await writeCounts();
+      await serviceCounts.write();
     },
     async countNow(difference) {
-      differenceWaiting = sum(differenceWaiting, difference);
-      await writeCounts();
+      serviceCounts.add(difference);
+      await serviceCounts.write();
     },
   };
 }
-
-/** The index has a later state of the account, or a later account of the name. A deletion is the last state of an account. */
-const isLaterThan = (was: IndexedAccount, { instanceId, revision, createdAt, lifecycle }: AccountRecord): boolean =>
-  was.instanceId === instanceId ? was.revision > revision && lifecycle === 'active' : was.createdAt > createdAt;

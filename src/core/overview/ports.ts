@@ -15,8 +15,14 @@ export interface OwnerChange {
     /** Absent: the row is removed. */
     readonly value?: IndexedKey;
   }[];
+  /** Its row, and where it is. */
   readonly put?: IndexedAccount;
+  /** The account that is put is not in the index: the write loses a race where it is. */
+  readonly isCreated?: boolean;
+  /** The row of an account that is there. */
   readonly remove?: IndexedAccount;
+  /** The name of an account that is gone. */
+  readonly removeLocation?: string;
 }
 
 export interface IndexPage {
@@ -26,20 +32,19 @@ export interface IndexPage {
 }
 
 export interface OverviewIndex {
-  /** Where an account is in the index, by its name. */
-  locate(name: string): Promise<Stored<IndexedAccount> | undefined>;
-  setLocation(account: IndexedAccount): Promise<void>;
-  /** Only as it was read. */
-  removeLocation(account: Stored<IndexedAccount>): Promise<void>;
+  /** Where an account of the owner is in the index, by its name: a copy of its row. */
+  locate(owner: string, name: string): Promise<IndexedAccount | undefined>;
 
   account(at: IndexedAccount): Promise<IndexedAccount | undefined>;
   key(owner: string, bindingId: string): Promise<IndexedKey | undefined>;
   /** Of an owner, or of the service. */
   counts(owner?: string): Promise<Stored<Counts> | undefined>;
-  /** All or nothing. @throws LostRace */
-  write(owner: string, change: OwnerChange): Promise<void>;
-  /** @throws LostRace */
-  writeCounts(counts: Counts, etag: string | undefined): Promise<void>;
+  /** All or nothing. Returns the ETag of the owner's counts. @throws LostRace */
+  write(owner: string, change: OwnerChange): Promise<string>;
+  /** Returns their ETag. @throws LostRace */
+  writeCounts(counts: Counts, etag: string | undefined): Promise<string>;
+  /** Of each owner behind this one, in order. `next`: where further ones are. */
+  ownerCounts(after: string | undefined, limit: number): Promise<{ counts: readonly Counts[]; next?: string }>;
 
   /** Rows behind the position, in order, of its owner. */
   ofOwner(after: IndexPosition, limit: number, kind?: 'keys'): Promise<IndexPage>;
@@ -77,15 +82,16 @@ export interface TimelinePage {
     /** Absent: the row is damaged. */
     readonly entry?: TimelineEntry;
   }[];
-  readonly isLast: boolean;
+  /** Where the next page begins. Absent: there is nothing behind these. */
+  readonly next?: string;
 }
 
-/** Entries by time, with a partition per day, once in either order. */
+/** Entries by time, with a partition per month, once in either order. */
 export interface TimelineIndex {
-  /** Idempotent. Up to 50 entries of a day cost two calls. */
+  /** Idempotent. Up to 50 entries of a month cost one call. */
   add(entries: readonly TimelineEntry[]): Promise<void>;
   has(entry: AuditEntry): Promise<boolean>;
-  /** One call: rows from `from` up to, and without, `to`. */
+  /** One call: rows of one month, from `from` up to, and without, `to`. */
   page(request: {
     readonly order: TimelineOrder;
     readonly from: EpochMs;

@@ -35,8 +35,8 @@ export interface ReadPage<T> {
 export const behindAll = '~';
 /** The table service returns at most 1,000 rows a call. */
 const rowsPerCall = 1000;
-/** The counts of an owner, a key and an account. */
-const rowsPerAccount = 3;
+/** A key and an account. */
+const rowsPerAccount = 2;
 
 export async function readAll<T>(
   { limit, after, select, isWhole }: ReadRequest<T>,

@@ -44,7 +44,8 @@ export async function readTimeline(
       if (row.entry !== undefined && passes(row.entry, filter)) entries.push(row.entry);
       if (entries.length === request.limit) return { entries, next: after };
     }
-    if (page.isLast) return { entries };
+    if (page.next === undefined) return { entries };
+    after = page.next;
   }
   return { entries, ...(after === undefined ? {} : { next: after }) };
 }

@@ -15,7 +15,7 @@ import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import { isFederated } from '../customerKey/binding.ts';
 import { type BoundRow, boundAccounts, isAnyBound, staleRowMs } from '../watch/boundAccounts.ts';
-import { needsControlLook } from '../watch/judge.ts';
+import { attributed, needsControlLook } from '../watch/judge.ts';
 import { afterLook, afterSleep, duringLook } from '../watch/lookSchedule.ts';
 import type { LookTime } from '../watch/provenTime.ts';
 import { isPlain, type LookSample, type StoredSample, usableSample } from '../watch/sample.ts';
@@ -107,8 +107,9 @@ export async function lookAtBinding(
   const observed = await recordLook(stored, evidence, samplesAfter, when, service);
   if (sample !== undefined && opened !== undefined) await saveSample(observed.value, opened, service);
   logKeyStatus(stored.value, observed.value, round.used.at(-1)?.record.owner, service);
-  for (const { version, cause = 'none' } of evidence) {
-    const status = observed.value.versions[version]?.status;
+  for (const one of evidence) {
+    const status = observed.value.versions[one.version]?.status;
+    const cause = attributed(one, service.policy) ?? 'none';
     if (status !== undefined) measure(service.log, 'keyward.looks', 1, { status, cause });
   }
   return unused.length === 0 ? observed : withoutUnused(observed, unused, service);

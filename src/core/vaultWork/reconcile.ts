@@ -7,26 +7,78 @@ import { catchUp, catchUpDeleted } from '../accounts/missingVerdictEntries.ts';
 import { saveAccount } from '../accounts/writeAccount.ts';
 import { retryLostRaces } from '../base/errors.ts';
 import type { Stored } from '../base/stored.ts';
-import { boundAccounts } from '../watch/boundAccounts.ts';
+import type { EpochMs } from '../base/time.ts';
+import { type BoundRow, boundAccounts } from '../watch/boundAccounts.ts';
 import { updateWatch } from '../watch/updateWatch.ts';
 import type { Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
 import { readIfWhole } from './restoreWatch.ts';
 
+/** Each account takes a few requests to partitions of its own. */
+const accountsAtOnce = 8;
+
+/** One pass over the accounts that need the verdicts up to an epoch, batch by batch. */
+export interface ReconcileRun {
+  readonly epoch: number;
+  readonly rows: AsyncGenerator<BoundRow, void>;
+}
+
+async function* rowsToReconcile({ transitions, binding }: Watch, service: VaultWorkDeps): ReconcileRun['rows'] {
+  for (const version of new Set(transitions.map((transition) => transition.version)))
+    yield* boundAccounts(binding.id, { version }, service);
+}
+
+export interface ReconcileLimits {
+  readonly until: EpochMs;
+  /** The number of accounts that lack an entry. */
+  readonly most: number;
+}
+
+/**
+ * Continues the binding's run within the limits, or begins one, and finishes the accounts that it has begun. `watch` is
+ * absent when accounts are left.
+ */
 export async function reconcile(
   stored: Stored<Watch>,
+  { until, most }: ReconcileLimits,
+  runs: Map<string, ReconcileRun>,
   service: VaultWorkDeps,
-): Promise<{ watch: Stored<Watch>; done: boolean }> {
+): Promise<{ readonly entries: number; readonly watch?: Stored<Watch> }> {
   const watch = stored.value;
-  if (watch.reconciledEpoch === watch.epoch) return { watch: stored, done: true };
-  let left = service.policy.accountsPerMessage;
-  for (const version of new Set(watch.transitions.map((transition) => transition.version))) {
-    for await (const row of boundAccounts(watch.binding.id, { version }, service)) {
-      const caughtUp = await retryLostRaces(() => reconcileAccount(row.value.name, watch, service));
-      if (caughtUp && --left === 0) return { watch: stored, done: false };
+  const { id } = watch.binding;
+  const { epoch } = watch;
+  if (watch.reconciledEpoch === epoch) return { entries: 0, watch: stored };
+  const before = runs.get(id);
+  const run = before?.epoch === epoch ? before : { epoch, rows: rowsToReconcile(watch, service) };
+  // A run that fails is not continued: another one finds the accounts that it left.
+  runs.delete(id);
+  const batch: Batch = { entries: 0, underWay: 0, isOver: false };
+  const mayBegin = () =>
+    !batch.isOver && batch.failed === undefined && service.clock.now() < until && batch.entries + batch.underWay < most;
+  const worker = async () => {
+    while (mayBegin()) {
+      batch.underWay += 1;
+      const { value: row } = await run.rows.next();
+      if (row === undefined) batch.isOver = true;
+      else if (await retryLostRaces(() => reconcileAccount(row.value.name, watch, service))) batch.entries += 1;
+      batch.underWay -= 1;
     }
-  }
-  return { watch: await updateWatch(stored, (before) => reconciledUpTo(before, watch.epoch), service), done: true };
+  };
+  const workers = Array.from({ length: accountsAtOnce }, worker);
+  await Promise.all(workers.map((one) => one.catch((error) => (batch.failed ??= { error }))));
+  const { entries, isOver, failed } = batch;
+  if (failed !== undefined) throw failed.error;
+  if (isOver) return { entries, watch: await updateWatch(stored, (now) => reconciledUpTo(now, epoch), service) };
+  runs.set(id, run);
+  return { entries };
+}
+
+interface Batch {
+  entries: number;
+  underWay: number;
+  /** Every row is processed, or about to be. */
+  isOver: boolean;
+  failed?: { readonly error: unknown };
 }
 
 /** Returns whether there was an entry to write. */

@@ -22,14 +22,14 @@ import { type Budget, costOf } from '../watch/vaultBudget.ts';
 import type { Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
 import { auditLooks, type LookRound, lookAtBinding } from './look.ts';
-import { reconcile } from './reconcile.ts';
+import { type ReconcileRun, reconcile } from './reconcile.ts';
 import { openWatch } from './restoreWatch.ts';
 import { isBeforeNextSweep, logPlans, nextWakeOf } from './wake.ts';
 
 /** How long the work of one message lasts; functionTimeout in host.json is far longer. */
 const budgetMs = 120_000;
-/** How much of that time re-wraps may take, and how long they run before due looks come first. */
-const rewrapMs = 60_000;
+/** How much of that time changes of accounts may take, and how long they run before due looks come first. */
+const accountsMs = 60_000;
 const maxSliceMs = 3_000;
 const minSliceMs = 500;
 /** When a vault already has a worker, its due looks wait this long. */
@@ -88,6 +88,8 @@ interface Message extends VersionCheck {
   keptAt: EpochMs;
   /** By binding: when its vault needs a worker again. */
   readonly wakes: Map<string, EpochMs>;
+  /** By binding. */
+  readonly reconciling: Map<string, ReconcileRun>;
 }
 
 async function workOnDue(
@@ -108,7 +110,7 @@ async function workOnDue(
   }
   const spending = createPacedKeyVault(() => readBudget(vault, service), service);
   const about = { vault, ids, began, service, ticket, keptAt: began, left: policy.accountsPerMessage };
-  const message: Message = { ...about, spending, runs: new Map(), wakes: new Map() };
+  const message: Message = { ...about, spending, runs: new Map(), wakes: new Map(), reconciling: new Map() };
   try {
     let goesOn = await workOneRound(isSweep, message);
     while (goesOn) goesOn = await workOneRound(false, message);
@@ -129,8 +131,9 @@ async function readBudget(vault: string, { vaults, clock, log }: VaultWorkDeps):
 }
 
 /**
- * Looks at every binding first. Then it re-wraps for a few seconds, or until the next look is due, so that no look
- * waits for a rotation of any length. Returns whether this message continues with another round.
+ * Looks at every binding first. Then it adds verdicts to the audit of accounts and re-wraps, for a few seconds, or until
+ * the next look is due. So no look waits for the accounts of a key, however many there are. Returns whether this message
+ * continues with another round.
  */
 async function workOneRound(isSweep: boolean, message: Message): Promise<boolean> {
   const { began, spending, service } = message;
@@ -138,7 +141,7 @@ async function workOneRound(isSweep: boolean, message: Message): Promise<boolean
   const round: LookRound = { used: [] };
   const watches = await lookAtAll(isSweep, round, message);
   await auditLooks(round, service, () => keepWork(message));
-  if (watches === undefined || round.silence !== undefined) return false;
+  if (watches === undefined) return false;
 
   const nextLookAt = Math.min(...watches.map(({ value }) => value.nextLookAt));
   let isUnfinished = false;
@@ -146,11 +149,14 @@ async function workOneRound(isSweep: boolean, message: Message): Promise<boolean
     if (!(await keepWork(message))) return false;
     const now = clock.now();
     const until = Math.min(now + maxSliceMs, Math.max(now + minSliceMs, nextLookAt));
-    const { id } = watch.value.binding;
-    isUnfinished =
-      (await onBinding(id, service, () => followIfDue(watch, until, isSweep, message), false)) || isUnfinished;
+    const work = async () => {
+      const reconciled = await reconcileUntil(until, watch, isSweep, message);
+      if (reconciled === undefined) return true;
+      return round.silence === undefined && followIfDue(reconciled, until, isSweep, message);
+    };
+    isUnfinished = (await onBinding(watch.value.binding.id, service, work, false)) || isUnfinished;
   }
-  return isUnfinished && spending.resumeAt === undefined && message.left > 0 && clock.now() - began < rewrapMs;
+  return isUnfinished && spending.resumeAt === undefined && message.left > 0 && clock.now() - began < accountsMs;
 }
 
 /** The watches afterwards; undefined: another worker has the vault now. */
@@ -193,23 +199,34 @@ async function keepWork(message: Message): Promise<boolean> {
   return message.ticket !== undefined;
 }
 
-/** The watch after its look and its accounts' audit; none when there is more audit to write than one message can. */
 async function lookIfDue(id: string, isSweep: boolean, round: LookRound, message: Message): Promise<Stored<Watch>[]> {
   const { service, spending, wakes } = message;
-  let watch = await openWatch(id, service);
+  const watch = await openWatch(id, service);
   if (watch === undefined) return [];
   logPlans(watch.value, service);
-  if (isLookDue(watch.value, service.clock.now(), isSweep, service.policy)) {
-    const keyVault = spending.counted(costOf(watch.value.latest));
-    watch = await lookAtBinding(watch, round, { ...service, keyVault });
-    wakes.set(id, nextWakeOf(watch.value));
-  }
+  if (!isLookDue(watch.value, service.clock.now(), isSweep, service.policy)) return [watch];
+  const keyVault = spending.counted(costOf(watch.value.latest));
+  const seen = await lookAtBinding(watch, round, { ...service, keyVault });
+  wakes.set(id, nextWakeOf(seen.value));
+  return [seen];
+}
+
+/** The watch whose accounts have every verdict in their audit; undefined: there are accounts left. */
+async function reconcileUntil(
+  until: EpochMs,
+  watch: Stored<Watch>,
+  isSweep: boolean,
+  message: Message,
+): Promise<Stored<Watch> | undefined> {
+  const { service, reconciling, wakes } = message;
+  const { id } = watch.value.binding;
   const isOutdated = watch.value.reconciledEpoch !== watch.value.epoch;
-  const reconciled = await reconcile(watch, service);
-  if (!reconciled.done) wakes.set(id, service.clock.now());
+  const { entries, watch: reconciled } = await reconcile(watch, { until, most: message.left }, reconciling, service);
+  message.left -= entries;
+  if (reconciled === undefined) wakes.set(id, service.clock.now());
   // The message for the next look may be lost, or it had no time to finish.
-  else if (isOutdated || isSweep) wakes.set(id, nextWakeOf(reconciled.watch.value));
-  return reconciled.done ? [reconciled.watch] : [];
+  else if (isOutdated || isSweep) wakes.set(id, nextWakeOf(reconciled.value));
+  return reconciled;
 }
 
 /** Returns whether there is more to re-wrap. */

@@ -58,7 +58,7 @@ export function needsControlLook(cause: Cause, policy: Policy): boolean {
 }
 
 /** A denial while the control look failed is Keyward's own fault, not the customer's refusal. */
-function attributed({ cause, controlLook }: Evidence, policy: Policy): Cause | undefined {
+export function attributed({ cause, controlLook }: Evidence, policy: Policy): Cause | undefined {
   if (cause === undefined || controlLook !== 'failed' || !needsControlLook(cause, policy)) return cause;
   return cause === 'VaultNotFound' ? 'DnsFailure' : 'IdentityUnavailable';
 }

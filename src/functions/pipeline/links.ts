@@ -2,9 +2,16 @@
  * Absolute links have the address that callers use: the configured one or the platform's, never that of a Host header.
  */
 import type { HttpRequest } from '@azure/functions';
+import { requestedVersion } from './apiVersion.ts';
 
 export function absoluteUrl(request: HttpRequest, pathAndQuery: string): string {
   return baseUrl(request, process.env).replace(/\/+$/, '') + pathAndQuery;
+}
+
+/** A link to a call of this API, in the version that the caller requested. `pathAndQuery` has a query. */
+export function callUrl(request: HttpRequest, pathAndQuery: string): string {
+  const version = requestedVersion(request);
+  return absoluteUrl(request, version === null ? pathAndQuery : `${pathAndQuery}&api-version=${version}`);
 }
 
 /**

@@ -11,6 +11,7 @@ import { isAt } from '../../core/base/armPath.ts';
 import { Refusal, Unavailable } from '../../core/base/errors.ts';
 import { parseAccountName } from '../../core/base/names.ts';
 import { openLink } from '../../core/customerPage/customerLink.ts';
+import { hasVersion, versionHeader } from './apiVersion.ts';
 import { auditRefusal } from './auditedRefusals.ts';
 import { authenticate, authorize, mayServe, unauthenticated } from './authorize.ts';
 import type { Call, RouteHandler } from './call.ts';
@@ -23,6 +24,7 @@ import type { Route } from './route.ts';
 import { inInvocation, keyward } from './service.ts';
 
 export function handlerOf(route: Route): HttpHandler {
+  const version = hasVersion(route) ? versionHeader : () => ({});
   return (request, context) =>
     inInvocation(context, async () => {
       let caller: Caller | undefined;
@@ -34,10 +36,10 @@ export function handlerOf(route: Route): HttpHandler {
           route.bare === undefined
             ? await servedOnTime(route, { request, ...caller, service: await keyward() })
             : await route.bare({ request, ...caller });
-        return withRequestIds(answer, request, context);
+        return withRequestIds(answer, request, context, version(request));
       } catch (error) {
         if (error instanceof Refusal && caller !== undefined) await auditRefusal(error, route, request, caller);
-        return withRequestIds(answerOf(error, request, context), request, context);
+        return withRequestIds(answerOf(error, request, context), request, context, version(request));
       }
     });
 }
@@ -75,7 +77,7 @@ async function withLink(route: ServedRoute, call: Call): Promise<HttpResponseIni
   if (token === undefined) throw unauthenticated('The request has no link. Open the address that the operator sent.');
   const link = await openLink(token, route.name, call.service);
   const actor = { kind: 'customerLink', id: link.id } as const;
-  return route.handler({ ...call, actor, owners: new Set([link.owner]) });
+  return route.handler({ ...call, actor, link, owners: new Set([link.owner]) });
 }
 
 /** The gate runs before the handler or at the same time, but no answer leaves before the gate has allowed the call. */

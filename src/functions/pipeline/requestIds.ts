@@ -8,6 +8,7 @@ export function withRequestIds(
   answer: HttpResponseInit,
   { headers }: HttpRequest,
   { invocationId }: InvocationContext,
+  more: Readonly<Record<string, string>> = {},
 ): HttpResponseInit {
   const own = { 'x-ms-request-id': invocationId };
   const theirs = headers.get('x-ms-client-request-id') ?? '';
@@ -15,5 +16,5 @@ export function withRequestIds(
   // Keyward echoes only text that looks like a GUID or a similar id, so that a caller cannot choose the header's
   // content.
   const echoed = isWanted && /^[\w.:{}-]{1,128}$/.test(theirs) ? { 'x-ms-client-request-id': theirs } : {};
-  return { ...answer, headers: { ...answer.headers, ...own, ...echoed } };
+  return { ...answer, headers: { ...answer.headers, ...more, ...own, ...echoed } };
 }

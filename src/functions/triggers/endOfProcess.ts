@@ -2,7 +2,7 @@
  * The platform ends a process at each deployment, change of a setting, and scale-in. The worker of Azure Functions waits
  * for its `appTerminate` hooks and for nothing else: without this hook every call in flight is cut off.
  *
- *   calls in flight are answered ─▶ audit entries that wait are published, metrics are sent ─▶ account keys are wiped
+ *   calls in flight are answered ─▶ events are published, overview and metrics written ─▶ account keys are wiped
  *   └──────────────────────── at most 4 s together ────────────────────────┘
  *
  * What the time does not suffice for is not lost: queue messages come again, callers retry, and the sweep publishes
@@ -20,7 +20,9 @@ export async function endOfProcess(): Promise<void> {
   if (wired === undefined) return;
   const service = await wired.catch(() => undefined);
   if (service === undefined) return;
-  const work = answerAndPublish(() => Promise.all([service.announcer?.idle(), flushMetrics()]));
+  const work = answerAndPublish(() =>
+    Promise.all([service.announcer?.idle(), service.overview.settled(), flushMetrics()]),
+  );
   await Promise.race([work, sleep(longestMs, undefined, { ref: false })]);
   service.leases.clear();
 }

@@ -109,8 +109,9 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const dailyQueue = createVirtualQueue<DailyWork>(clock);
   const lines: LogLine[] = [];
   const pause = async (ms: number) => clock.set(clock.now() + ms);
+  const gather = async () => undefined;
   const another = (replace: Partial<Service> = {}) =>
-    compose(settings, logInto(lines), { clock, pause, queue, dailyQueue, ...replace }, tables.httpClient);
+    compose(settings, logInto(lines), { clock, pause, gather, queue, dailyQueue, ...replace }, tables.httpClient);
   const real = await another();
   const service = options.keyVault === undefined ? real : await another({ keyVault: options.keyVault(real.keyVault) });
   let nextSweepAt = clock.now() + sweepEveryMs;

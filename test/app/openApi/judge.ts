@@ -32,6 +32,10 @@ export interface Judge {
   resolve(json: Json): Json;
 }
 
+/** Whether the operation has a query parameter `api-version`; its answers then name the version that answered. */
+const hasVersion = ({ spec }: Operation): boolean =>
+  spec.parameters.some(({ $ref }: Json) => $ref === '#/components/parameters/ApiVersion');
+
 const toldHeaders = ['x-ms-request-id', 'ETag', 'Location', 'Cache-Control', 'Retry-After'];
 
 export const operationsOf = (document: Json): Operation[] =>
@@ -86,7 +90,10 @@ export function judgeBy(document: Json): Judge {
       const faults = toldHeaders
         .filter((name) => (headers.get(name) !== null) !== named.includes(name.toLowerCase()))
         .map((name) => `the header ${name} is ${headers.get(name) === null ? 'absent' : 'not in the document'}`);
+      if ((headers.get('x-ms-version') !== null) !== hasVersion(operation))
+        faults.push(`x-ms-version is ${headers.get('x-ms-version')}`);
       for (const [name, header] of Object.entries<Json>(response.headers)) {
+        if (resolve(header).required !== true && headers.get(name) === null) continue;
         const fault = validates(resolve(header).schema, headers.get(name));
         if (fault !== undefined) faults.push(`header ${name}: ${fault}`);
       }

@@ -563,7 +563,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Returns the public keys that verify key statuses */
+        /**
+         * Returns the public keys that verify key statuses
+         * @description Open to all callers.
+         */
         get: operations["keyStatusJwks"];
         put?: never;
         post?: never;
@@ -708,7 +711,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the keys of the link's owner */
+        /**
+         * Lists the keys of the link's owner
+         * @description With a customer's link.
+         */
         get: operations["customerKeys"];
         put?: never;
         post?: never;
@@ -725,7 +731,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the signed receipts of revocations of the link's owner */
+        /**
+         * Lists the signed receipts of revocations of the link's owner
+         * @description With a customer's link.
+         */
         get: operations["customerReceipts"];
         put?: never;
         post?: never;
@@ -744,8 +753,51 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Checks a key of the link's owner against its vault */
+        /**
+         * Checks a key of the link's owner against its vault
+         * @description With a customer's link.
+         */
         post: operations["customerDryRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/customer/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How to connect a key, with the ids of this service
+         * @description With a customer's link.
+         */
+        get: operations["customerPlan"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/customer/whatIf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What would happen if the customer changed a key or its vault
+         * @description With a customer's link.
+         */
+        post: operations["customerWhatIf"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1239,7 +1291,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Returns all public keys that ever verified receipts and checkpoints */
+        /**
+         * Returns all public keys that ever verified receipts and checkpoints
+         * @description Open to all callers.
+         */
         get: operations["auditJwks"];
         put?: never;
         post?: never;
@@ -1264,7 +1319,10 @@ export interface paths {
          */
         post: operations["eventsReceive"];
         delete?: never;
-        /** Consents to deliveries of Event Grid in the CloudEvents schema */
+        /**
+         * Consents to deliveries of Event Grid in the CloudEvents schema
+         * @description Open to all callers.
+         */
         options: operations["eventsHandshake"];
         head?: never;
         patch?: never;
@@ -1277,7 +1335,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Answers while the process runs */
+        /**
+         * Answers while the process runs
+         * @description Open to all callers.
+         */
         get: operations["healthLive"];
         put?: never;
         post?: never;
@@ -1361,10 +1422,10 @@ export interface components {
          * @description One of a closed list. The message may change.
          * @enum {string}
          */
-        ErrorCode: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+        ErrorCode: "InvalidRequestContent" | "InvalidParameter" | "UnsupportedApiVersionValue" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
         ErrorDetail: {
             /** @enum {string} */
-            code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "KeyNearExpiry";
+            code: "InvalidRequestContent" | "InvalidParameter" | "UnsupportedApiVersionValue" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable" | "KeyNearExpiry";
             message: string;
             /** @description The parameter or property that is wrong. */
             target?: string;
@@ -2125,6 +2186,7 @@ export interface components {
             etag: string;
         };
         /**
+         * @description When baseUri and files are absent, an existing job input keeps them.
          * @example {
          *       "properties": {
          *         "baseUri": "https://contoso.blob.core.windows.net/input/?sv=2025-05-05&sig=c2lnbmF0dXJl",
@@ -2141,12 +2203,11 @@ export interface components {
             readonly type?: unknown;
             readonly etag?: unknown;
             readonly systemData?: unknown;
-            properties: {
+            properties?: {
                 baseUri?: string | null;
-                /** @description Absolute https URLs, or paths below baseUri. */
-                files: string[];
+                files?: string[] | null;
                 label?: string | null;
-            };
+            } | null;
         };
         /**
          * @example {
@@ -2312,6 +2373,7 @@ export interface components {
             etag: string;
         };
         /**
+         * @description When keyValue is absent, an existing key keeps its value.
          * @example {
          *       "properties": {
          *         "keyValue": "5tHxPYp6JQ3dqYRz0gBv2Q=="
@@ -2324,10 +2386,9 @@ export interface components {
             readonly type?: unknown;
             readonly etag?: unknown;
             readonly systemData?: unknown;
-            properties: {
-                /** @description 1 to 1,024 bytes. */
-                keyValue: string;
-            };
+            properties?: {
+                keyValue?: string | null;
+            } | null;
         };
         /**
          * @example {
@@ -2719,7 +2780,7 @@ export interface components {
             address: string;
         };
         /**
-         * @description hours: how long the link works, 168 at most. Absent: 24.
+         * @description hours: how long the link works, 168 at most. Absent: 24. identity: the one through which the customer's first key will be used, as in an account.
          * @example {}
          * @example {
          *       "hours": 48
@@ -2727,6 +2788,15 @@ export interface components {
          */
         CustomerLinkInput: {
             hours?: number | null;
+            identity?: {
+                useSystemAssignedIdentity: boolean;
+                /** @description This must be a resource id. */
+                userAssignedIdentity?: string | null;
+                federatedIdentityClientId?: string | null;
+                tenantId?: string | null;
+                readonly principalId?: unknown;
+                readonly clientId?: unknown;
+            } | null;
         };
         /**
          * @description Links that work now.
@@ -2880,7 +2950,7 @@ export interface components {
                 failures?: {
                     account: string;
                     /** @enum {string} */
-                    code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+                    code: "InvalidRequestContent" | "InvalidParameter" | "UnsupportedApiVersionValue" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
                     meaning: string;
                     /** @enum {string} */
                     whoActs: "customer" | "operator" | "caller" | "none";
@@ -2936,7 +3006,7 @@ export interface components {
             nextLink?: string;
         };
         /**
-         * @description Keyward uses the identity that it uses for this key already, or else its own. Without location, regions are not compared.
+         * @description Keyward uses the identity of this key, or else that of the link, of the owner's other keys, or its own. Without location, regions are not compared.
          * @example {
          *       "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media",
          *       "location": "westeurope"
@@ -2946,6 +3016,156 @@ export interface components {
             /** @example https://contoso-keys.vault.azure.net/keys/media */
             keyIdentifier: string;
             location?: string | null;
+        };
+        /**
+         * @description The same for the Azure CLI, Bicep and Terraform.
+         * @example {
+         *       "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media",
+         *       "region": "westeurope",
+         *       "requirements": "A vault in westeurope with Azure RBAC, soft delete and purge protection.",
+         *       "role": "Key Vault Crypto Service Encryption User",
+         *       "scope": "Microsoft.KeyVault/vaults/contoso-keys/keys/media",
+         *       "principalId": "3c1f8f0e-2d4b-4c6a-9f7e-1a2b3c4d5e6f",
+         *       "az": [
+         *         {
+         *           "what": "Create the vault, unless you have one.",
+         *           "commands": [
+         *             "az group create --name contoso-keys --location westeurope",
+         *             "az keyvault create --name contoso-keys --resource-group contoso-keys --location westeurope --enable-rbac-authorization true --enable-purge-protection true --retention-days 90"
+         *           ]
+         *         },
+         *         {
+         *           "what": "Create the key, with a new version every year.",
+         *           "commands": [
+         *             "az keyvault key create --vault-name contoso-keys --name media --kty RSA --size 3072 --ops wrapKey unwrapKey",
+         *             "az keyvault key rotation-policy update --vault-name contoso-keys --name media --value '{\"lifetimeActions\":[{\"trigger\":{\"timeAfterCreate\":\"P1Y\"},\"action\":{\"type\":\"Rotate\"}}]}'"
+         *           ]
+         *         },
+         *         {
+         *           "what": "Give this service its role, on this key only.",
+         *           "commands": [
+         *             "az role assignment create --role \"Key Vault Crypto Service Encryption User\" --assignee-object-id 3c1f8f0e-2d4b-4c6a-9f7e-1a2b3c4d5e6f --assignee-principal-type ServicePrincipal --scope \"$(az keyvault show --name contoso-keys --query id -o tsv)/keys/media\""
+         *           ]
+         *         }
+         *       ],
+         *       "bicep": {
+         *         "file": "keyward.bicep",
+         *         "text": "var cryptoServiceEncryptionUser = 'e147488a-f6f5-4113-8e2d-b22465e65bf6'\n\nresource vault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {\n  name: 'contoso-keys'\n}\n\nresource key 'Microsoft.KeyVault/vaults/keys@2026-02-01' = {\n  parent: vault\n  name: 'media'\n  properties: {\n    kty: 'RSA'\n    keySize: 3072\n    keyOps: [\n      'wrapKey'\n      'unwrapKey'\n    ]\n    rotationPolicy: {\n      lifetimeActions: [\n        {\n          trigger: {\n            timeAfterCreate: 'P1Y'\n          }\n          action: {\n            type: 'rotate'\n          }\n        }\n      ]\n    }\n  }\n}\n\nresource grant 'Microsoft.Authorization/roleAssignments@2022-04-01' = {\n  name: guid(key.id, '3c1f8f0e-2d4b-4c6a-9f7e-1a2b3c4d5e6f', cryptoServiceEncryptionUser)\n  scope: key\n  properties: {\n    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', cryptoServiceEncryptionUser)\n    principalId: '3c1f8f0e-2d4b-4c6a-9f7e-1a2b3c4d5e6f'\n    principalType: 'ServicePrincipal'\n  }\n}\n\noutput keyIdentifier string = key.properties.keyUri\n",
+         *         "apply": "az deployment group create --resource-group \"$(az keyvault show --name contoso-keys --query resourceGroup -o tsv)\" --template-file keyward.bicep --query properties.outputs.keyIdentifier.value -o tsv"
+         *       },
+         *       "terraform": {
+         *         "file": "keyward.tf",
+         *         "text": "terraform {\n  required_providers {\n    azurerm = {\n      source  = \"hashicorp/azurerm\"\n      version = \"~> 4.0\"\n    }\n  }\n}\n\nprovider \"azurerm\" {\n  environment = \"public\"\n  features {}\n}\n\nvariable \"resource_group_name\" {\n  type        = string\n  description = \"The resource group of the vault.\"\n}\n\ndata \"azurerm_key_vault\" \"vault\" {\n  name                = \"contoso-keys\"\n  resource_group_name = var.resource_group_name\n}\n\nresource \"azurerm_key_vault_key\" \"key\" {\n  name         = \"media\"\n  key_vault_id = data.azurerm_key_vault.vault.id\n  key_type     = \"RSA\"\n  key_size     = 3072\n  key_opts     = [\"wrapKey\", \"unwrapKey\"]\n\n  rotation_policy {\n    automatic {\n      time_after_creation = \"P1Y\"\n    }\n  }\n}\n\nresource \"azurerm_role_assignment\" \"service\" {\n  scope                = azurerm_key_vault_key.key.resource_versionless_id\n  role_definition_name = \"Key Vault Crypto Service Encryption User\"\n  principal_id         = \"3c1f8f0e-2d4b-4c6a-9f7e-1a2b3c4d5e6f\"\n  principal_type       = \"ServicePrincipal\"\n}\n\noutput \"key_identifier\" {\n  value = azurerm_key_vault_key.key.versionless_id\n}\n",
+         *         "apply": "terraform init && terraform apply -var \"resource_group_name=$(az keyvault show --name contoso-keys --query resourceGroup -o tsv)\""
+         *       }
+         *     }
+         */
+        ConnectionPlan: {
+            keyIdentifier: string;
+            region: string;
+            /** @description What the vault must have. */
+            requirements: string;
+            role: string;
+            /** @description The role is given on this one key. */
+            scope: string;
+            /**
+             * Format: uuid
+             * @description Absent across tenants until this service has called the vault.
+             */
+            principalId?: string;
+            /** @description Across tenants: what the customer installs, and the page where an administrator consents. */
+            application?: {
+                /** Format: uuid */
+                clientId: string;
+                /** Format: uuid */
+                tenantId: string;
+                consentAddress: string;
+            };
+            az: {
+                what: string;
+                commands: string[];
+            }[];
+            /** @description Absent for a Managed HSM, which has roles of its own. */
+            bicep?: {
+                file: string;
+                text: string;
+                apply: string;
+            };
+            terraform: {
+                file: string;
+                text: string;
+                apply: string;
+            };
+        };
+        /**
+         * @description Nothing was changed.
+         * @example {
+         *       "act": "disableVersion",
+         *       "cause": "KeyDisabled",
+         *       "meaning": "The key version that wraps the account key is disabled.",
+         *       "effect": "blocked",
+         *       "accounts": [
+         *         {
+         *           "name": "contoso-media",
+         *           "key": "https://contoso-keys.vault.azure.net/keys/media",
+         *           "version": "2f1c0d9e8b7a46559483726150a1b2c3",
+         *           "isPinned": false
+         *         }
+         *       ],
+         *       "isComplete": true,
+         *       "withinSeconds": 96,
+         *       "keyReleasedWithinSeconds": 370,
+         *       "first": [
+         *         "Create a new version: az keyvault key rotate --vault-name contoso-keys --name media"
+         *       ],
+         *       "undo": "Enable it again: az keyvault key set-attributes --vault-name contoso-keys --name media --version 2f1c0d9e8b7a46559483726150a1b2c3 --enabled true"
+         *     }
+         */
+        CustomerForecast: {
+            /** @enum {string} */
+            act: "disableVersion" | "deleteKey" | "removeRole" | "closeFirewall" | "letExpire" | "deleteVault";
+            /**
+             * @description The result of the key checks after it.
+             * @enum {string}
+             */
+            cause: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+            meaning: string;
+            /**
+             * @description blocked: every call but reading, listing and deleting the account is refused. unavailable: calls that need the key answer 503. none: no account stops.
+             * @enum {string}
+             */
+            effect: "blocked" | "unavailable" | "none";
+            /** @description The accounts that stop. */
+            accounts: {
+                name: string;
+                key: string;
+                version: string;
+                isPinned: boolean;
+            }[];
+            /** @description False: the vault has more accounts than one answer counts. */
+            isComplete: boolean;
+            /** @description From the vault's first refusal. */
+            withinSeconds?: number;
+            /** @description No process and no client holds a usable key after this time. */
+            keyReleasedWithinSeconds?: number;
+            /** @description What to do before. */
+            first: string[];
+            undo?: string;
+        };
+        /**
+         * @example {
+         *       "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media/2f1c0d9e8b7a46559483726150a1b2c3",
+         *       "act": "disableVersion"
+         *     }
+         */
+        CustomerWhatIf: {
+            /**
+             * @description With the version for disableVersion and letExpire.
+             * @example https://contoso-keys.vault.azure.net/keys/media
+             */
+            keyIdentifier: string;
+            /** @enum {string} */
+            act: "disableVersion" | "deleteKey" | "removeRole" | "closeFirewall" | "letExpire" | "deleteVault";
         };
         /**
          * @example {
@@ -3174,7 +3394,7 @@ export interface components {
                 failures?: {
                     account: string;
                     /** @enum {string} */
-                    code: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+                    code: "InvalidRequestContent" | "InvalidParameter" | "UnsupportedApiVersionValue" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
                     meaning: string;
                     /** @enum {string} */
                     whoActs: "customer" | "operator" | "caller" | "none";
@@ -3640,7 +3860,7 @@ export interface components {
         /** @description The entry as stored: the hash covers everything else in it (docs/envelope.md). */
         AuditEntry: {
             /** @enum {string} */
-            type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeletionScheduled" | "AccountRecovered" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed" | "LinkCreated" | "LinkRevoked" | "LinkUsed";
+            type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeletionScheduled" | "AccountRecovered" | "AccountDeleted" | "SecretWritten" | "SecretDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed" | "LinkCreated" | "LinkRevoked" | "LinkUsed";
             actor: {
                 /** @enum {string} */
                 kind: "principal" | "functionKey" | "customerLink" | "keyward";
@@ -3689,7 +3909,7 @@ export interface components {
             /** @enum {string} */
             asked?: "ReleaseToSystemKey" | "UseForeignKey" | "ChangeKeyWhileInaccessible" | "RepairIdentity" | "ReleaseClaim";
             /** @enum {string} */
-            code?: "InvalidRequestContent" | "InvalidParameter" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+            code?: "InvalidRequestContent" | "InvalidParameter" | "UnsupportedApiVersionValue" | "DataKeyNotAuthentic" | "DataKeyGenerationDestroyed" | "PropertyNotChangeable" | "UnsupportedMediaType" | "MethodNotAllowed" | "AuthenticationFailed" | "AuthorizationFailed" | "CustomerKeyInaccessible" | "AccountNotFound" | "NotFound" | "InvalidResourceType" | "AccountPendingDeletion" | "Conflict" | "PreconditionFailed" | "RequestTooLarge" | "TooManyRequests" | "InternalError" | "StorageRejected" | "StateDamaged" | "CustomerKeyUnreachable" | "ServiceUnavailable" | "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
             link?: string;
             call?: string;
             account?: string;
@@ -3788,7 +4008,9 @@ export interface components {
                 account?: string;
                 sequence: number;
                 /** @enum {string} */
-                flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged";
+                flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged" | "SecretDiffers";
+                /** @description `<kind>/<name>` where the flaw is about a secret. */
+                secret?: string;
                 meaning: string;
                 /**
                  * @description Who must act. `none`: no action is needed.
@@ -3933,7 +4155,9 @@ export interface components {
                     account?: string;
                     sequence: number;
                     /** @enum {string} */
-                    flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged";
+                    flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged" | "SecretDiffers";
+                    /** @description `<kind>/<name>` where the flaw is about a secret. */
+                    secret?: string;
                     meaning: string;
                     /**
                      * @description Who must act. `none`: no action is needed.
@@ -3962,7 +4186,9 @@ export interface components {
                     account?: string;
                     sequence: number;
                     /** @enum {string} */
-                    flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged";
+                    flaw: "Missing" | "Edited" | "KeyUnknown" | "Foreign" | "OutOfOrder" | "NotLinked" | "HeadDiffers" | "BeyondHead" | "AnnouncedDiffers" | "StateDamaged" | "SecretDiffers";
+                    /** @description `<kind>/<name>` where the flaw is about a secret. */
+                    secret?: string;
                     meaning: string;
                     /**
                      * @description Who must act. `none`: no action is needed.
@@ -4197,10 +4423,11 @@ export interface components {
         };
     };
     responses: {
-        /** @description InvalidRequestContent, InvalidParameter, DataKeyNotAuthentic, DataKeyGenerationDestroyed, PropertyNotChangeable, KeyDisabled, KeyNotFound, KeyPermissionDenied, KeyOperationNotAllowed, IdentityNotAuthorized, VaultNotFound, VaultFirewallDenied, VaultPrivateLinkDenied, NetworkPerimeterDenied, TenantMismatch, VaultHostNotAllowed, KeyIdentifierMalformed, KeyTypeUnsupported, KeySizeUnsupported, KeyExpired, KeyNotYetValid, SoftDeleteMissing, PurgeProtectionMissing, RegionMismatch. */
+        /** @description InvalidRequestContent, InvalidParameter, UnsupportedApiVersionValue, DataKeyNotAuthentic, DataKeyGenerationDestroyed, PropertyNotChangeable, KeyDisabled, KeyNotFound, KeyPermissionDenied, KeyOperationNotAllowed, IdentityNotAuthorized, VaultNotFound, VaultFirewallDenied, VaultPrivateLinkDenied, NetworkPerimeterDenied, TenantMismatch, VaultHostNotAllowed, KeyIdentifierMalformed, KeyTypeUnsupported, KeySizeUnsupported, KeyExpired, KeyNotYetValid, SoftDeleteMissing, PurgeProtectionMissing, RegionMismatch. */
         Error400: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4211,6 +4438,7 @@ export interface components {
         Error401: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4221,6 +4449,7 @@ export interface components {
         Error403: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4231,16 +4460,7 @@ export interface components {
         Error404: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/json": components["schemas"]["ErrorAnswer"];
-            };
-        };
-        /** @description MethodNotAllowed. */
-        Error405: {
-            headers: {
-                "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4251,6 +4471,7 @@ export interface components {
         Error409: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4261,6 +4482,7 @@ export interface components {
         Error412: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4271,6 +4493,7 @@ export interface components {
         Error413: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4281,6 +4504,7 @@ export interface components {
         Error415: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4291,6 +4515,7 @@ export interface components {
         Error429: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 "Retry-After": components["headers"]["RetryAfter"];
                 [name: string]: unknown;
             };
@@ -4302,6 +4527,7 @@ export interface components {
         Error500: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4312,7 +4538,19 @@ export interface components {
         Error503: {
             headers: {
                 "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorAnswer"];
+            };
+        };
+        /** @description Any other error, in the same form. */
+        Error: {
+            headers: {
+                "x-ms-request-id": components["headers"]["RequestId"];
+                "x-ms-version": components["headers"]["x-ms-version"];
                 [name: string]: unknown;
             };
             content: {
@@ -4321,6 +4559,8 @@ export interface components {
         };
     };
     parameters: {
+        /** @description The version of the API. Without it, the call gets the newest version. */
+        ApiVersion: "2026-11-28";
         /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
         IfMatch: string;
         /** @description Creates, and never replaces. Keyward answers 412 when the resource exists. */
@@ -4330,6 +4570,8 @@ export interface components {
     headers: {
         /** @description The id to name when you report an error. */
         RequestId: string;
+        /** @description The version of the API that answered. Absent where a call has no `api-version`. */
+        "x-ms-version": "2026-11-28";
         /** @description Seconds. */
         RetryAfter: string;
         /** @description Changes with every write. */
@@ -4348,6 +4590,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -4359,6 +4603,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4372,11 +4617,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     accountsGet: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -4390,6 +4639,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4401,6 +4651,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4412,11 +4663,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     accountsPut: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4439,6 +4694,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4450,6 +4706,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4466,12 +4723,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     accountsDelete: {
         parameters: {
             query?: {
                 now?: "true" | "false";
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
@@ -4488,6 +4748,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4497,6 +4758,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4507,6 +4769,7 @@ export interface operations {
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4519,11 +4782,15 @@ export interface operations {
             412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     accountsPatch: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4544,6 +4811,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4560,11 +4828,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     accountsRecover: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4581,6 +4853,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4595,11 +4868,15 @@ export interface operations {
             412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorRotateAccountKey: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4616,6 +4893,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4630,11 +4908,15 @@ export interface operations {
             412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     accountsValidateEncryption: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -4651,6 +4933,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4666,11 +4949,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorValidateAccount: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -4687,6 +4974,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4702,11 +4990,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorValidateKey: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4721,6 +5013,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4736,6 +5029,7 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     contentKeysList: {
@@ -4743,6 +5037,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -4756,6 +5052,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4769,11 +5066,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     contentKeysGet: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -4788,6 +5089,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4799,6 +5101,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4810,11 +5113,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     contentKeysPut: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4838,6 +5145,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4849,6 +5157,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4865,11 +5174,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     contentKeysDelete: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4886,6 +5199,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4894,6 +5208,7 @@ export interface operations {
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -4906,11 +5221,15 @@ export interface operations {
             412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     contentKeysReveal: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -4925,6 +5244,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4939,6 +5259,7 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     contentKeysRevealPage: {
@@ -4946,6 +5267,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -4960,6 +5283,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4974,6 +5298,7 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsList: {
@@ -4981,6 +5306,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -4994,6 +5321,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5007,11 +5335,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsGet: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5026,6 +5358,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5037,6 +5370,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5048,11 +5382,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsPut: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5076,6 +5414,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5087,6 +5426,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5103,11 +5443,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsDelete: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5124,6 +5468,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5132,6 +5477,7 @@ export interface operations {
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5144,11 +5490,15 @@ export interface operations {
             412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsReveal: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5163,6 +5513,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5177,6 +5528,7 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsRevealPage: {
@@ -5184,6 +5536,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -5198,6 +5552,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5212,11 +5567,15 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     jobInputsResolve: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5231,6 +5590,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5245,6 +5605,7 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     tokenKeysList: {
@@ -5252,6 +5613,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -5265,6 +5628,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5278,11 +5642,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     tokenKeysGet: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5297,6 +5665,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5308,6 +5677,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5319,11 +5689,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     tokenKeysPut: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5347,6 +5721,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5358,6 +5733,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5374,11 +5750,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     tokenKeysDelete: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: {
                 /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5395,6 +5775,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5403,6 +5784,7 @@ export interface operations {
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5415,11 +5797,15 @@ export interface operations {
             412: components["responses"]["Error412"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     tokenKeysReveal: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5434,6 +5820,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5448,6 +5835,7 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     tokenKeysRevealPage: {
@@ -5455,6 +5843,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -5469,6 +5859,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5483,11 +5874,15 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     dataKeysGenerate: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5505,6 +5900,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5520,11 +5916,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     dataKeysGenerateWithoutPlaintext: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5542,6 +5942,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5557,11 +5958,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     dataKeysWrap: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5579,6 +5984,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5594,11 +6000,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     dataKeysUnwrap: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5616,6 +6026,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5631,11 +6042,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     dataKeysRewrap: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5653,6 +6068,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5668,11 +6084,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     keyStatus: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5687,6 +6107,7 @@ export interface operations {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5699,6 +6120,7 @@ export interface operations {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5710,6 +6132,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     keyStatusJwks: {
@@ -5739,11 +6162,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorDataKeyUsage: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5756,6 +6183,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5769,11 +6197,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorDestroyDataKeyGeneration: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5791,6 +6223,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5806,11 +6239,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorRepairIdentity: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 accountName: string;
@@ -5828,6 +6265,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5843,6 +6281,7 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorClaimsGet: {
@@ -5850,6 +6289,8 @@ export interface operations {
             query: {
                 kind: "vault" | "tenant" | "userAssignedIdentity";
                 value: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -5861,6 +6302,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5874,6 +6316,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorClaimsRelease: {
@@ -5881,6 +6324,8 @@ export interface operations {
             query: {
                 kind: "vault" | "tenant" | "userAssignedIdentity";
                 value: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -5892,6 +6337,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5905,11 +6351,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorLinksList: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 owner: string;
@@ -5922,6 +6372,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5935,11 +6386,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorLinksCreate: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 owner: string;
@@ -5957,6 +6412,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5972,11 +6428,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorLinksRevoke: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 owner: string;
@@ -5990,6 +6450,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5998,6 +6459,7 @@ export interface operations {
             204: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -6009,12 +6471,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     customerKeys: {
         parameters: {
             query?: {
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6026,6 +6491,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6040,12 +6506,15 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     customerReceipts: {
         parameters: {
             query?: {
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6057,6 +6526,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6071,11 +6541,15 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     customerDryRun: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6090,6 +6564,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6106,11 +6581,17 @@ export interface operations {
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
-    operatorDrills: {
+    customerPlan: {
         parameters: {
-            query?: never;
+            query: {
+                keyIdentifier: string;
+                location?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6121,6 +6602,81 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionPlan"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
+        };
+    };
+    customerWhatIf: {
+        parameters: {
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CustomerWhatIf"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CustomerForecast"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
+        };
+    };
+    operatorDrills: {
+        parameters: {
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6134,11 +6690,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorIdentities: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6149,6 +6709,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6162,11 +6723,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorConfirmDenials: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6181,6 +6746,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6196,11 +6762,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorLooks: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6215,6 +6785,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6230,12 +6801,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorKeyUsage: {
         parameters: {
             query: {
                 keyIdentifier: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6247,6 +6821,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6260,6 +6835,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorKeyAccounts: {
@@ -6269,6 +6845,8 @@ export interface operations {
                 version: string;
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6280,6 +6858,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6293,11 +6872,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorRewraps: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6312,6 +6895,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6323,6 +6907,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     Location: components["headers"]["Location"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -6336,11 +6921,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorRings: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6351,6 +6940,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6364,11 +6954,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorRotateRing: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 ring: "system" | "at-rest" | "audit";
@@ -6381,6 +6975,7 @@ export interface operations {
             202: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6394,6 +6989,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAccounts: {
@@ -6408,6 +7004,8 @@ export interface operations {
                 name?: string;
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6419,6 +7017,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6432,6 +7031,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorKeys: {
@@ -6442,6 +7042,8 @@ export interface operations {
                 cause?: components["schemas"]["Cause"];
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6453,6 +7055,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6466,6 +7069,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorOwner: {
@@ -6473,6 +7077,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -6486,6 +7092,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6499,6 +7106,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorTimeline: {
@@ -6510,9 +7118,11 @@ export interface operations {
                 owner?: string;
                 account?: string;
                 key?: string;
-                type?: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeletionScheduled" | "AccountRecovered" | "AccountDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed" | "LinkCreated" | "LinkRevoked" | "LinkUsed";
+                type?: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeletionScheduled" | "AccountRecovered" | "AccountDeleted" | "SecretWritten" | "SecretDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed" | "LinkCreated" | "LinkRevoked" | "LinkUsed";
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6524,6 +7134,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6537,6 +7148,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAccountAudit: {
@@ -6545,6 +7157,8 @@ export interface operations {
                 accountId?: string;
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -6558,6 +7172,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6571,12 +7186,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAccountAuditVerify: {
         parameters: {
             query?: {
                 accountId?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -6594,6 +7212,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6609,6 +7228,7 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAccountInstances: {
@@ -6616,6 +7236,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -6629,6 +7251,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6642,12 +7265,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorBindings: {
         parameters: {
             query: {
                 keyIdentifier: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6659,6 +7285,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6672,6 +7299,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorBindingAudit: {
@@ -6679,6 +7307,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -6692,6 +7322,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6705,11 +7336,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorBindingAuditVerify: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path: {
                 bindingId: string;
@@ -6726,6 +7361,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6741,6 +7377,7 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAudit: {
@@ -6748,6 +7385,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6759,6 +7398,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6772,11 +7412,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAuditVerify: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6791,6 +7435,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6806,11 +7451,15 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAuditVerification: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6821,6 +7470,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6834,6 +7484,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorAuditCheckpoints: {
@@ -6841,6 +7492,8 @@ export interface operations {
             query?: {
                 $top?: number;
                 $skipToken?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path?: never;
@@ -6852,6 +7505,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6865,12 +7519,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     operatorRevocationReceipts: {
         parameters: {
             query?: {
                 accountId?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
             };
             header?: never;
             path: {
@@ -6884,6 +7541,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6897,6 +7555,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     auditJwks: {
@@ -6926,6 +7585,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     eventsReceive: {
@@ -6968,6 +7628,7 @@ export interface operations {
             415: components["responses"]["Error415"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     eventsHandshake: {
@@ -6994,6 +7655,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     healthLive: {
@@ -7022,11 +7684,15 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
     healthReady: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -7038,6 +7704,7 @@ export interface operations {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7054,6 +7721,7 @@ export interface operations {
             503: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     "Retry-After": components["headers"]["RetryAfter"];
                     [name: string]: unknown;
                 };
@@ -7061,11 +7729,15 @@ export interface operations {
                     "application/json": components["schemas"]["Readiness"] | components["schemas"]["ErrorAnswer"];
                 };
             };
+            default: components["responses"]["Error"];
         };
     };
     openApi: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -7076,6 +7748,7 @@ export interface operations {
             200: {
                 headers: {
                     "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -7089,6 +7762,7 @@ export interface operations {
             409: components["responses"]["Error409"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
         };
     };
 }

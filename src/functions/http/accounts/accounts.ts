@@ -14,7 +14,7 @@ import { mayServe } from '../../pipeline/authorize.ts';
 import type { Call, RouteHandler } from '../../pipeline/call.ts';
 import type { Caller } from '../../pipeline/caller.ts';
 import { answerWithEtag } from '../../pipeline/conditionalGet.ts';
-import { absoluteUrl } from '../../pipeline/links.ts';
+import { callUrl } from '../../pipeline/links.ts';
 import { readJson } from '../../pipeline/requestBody.ts';
 import { conditionsIn, pageSizeOf } from '../../pipeline/requestParams.ts';
 import { parseAccount, renderAccount } from './accountJson.ts';
@@ -23,7 +23,7 @@ export const listAccountsRoute: RouteHandler = async ({ request, service, ...cal
   const limit = pageSizeOf(request);
   const { accounts, damaged, next } = await listAccounts(limit, skipOf(request.query.get('$skipToken')), service);
   const link = next === undefined ? undefined : `/api/accounts?$top=${limit}&$skipToken=${encodeURIComponent(next)}`;
-  const nextLink = link === undefined ? {} : { nextLink: absoluteUrl(request, link) };
+  const nextLink = link === undefined ? {} : { nextLink: callUrl(request, link) };
   const served = accounts.filter(({ record }) => mayServe(caller, record.owner));
   const value = served.map((view) => renderAccount(view, service.policy));
   // The owner of a damaged record is unknown, so a caller that is limited to owners does not see its name.

@@ -20,7 +20,7 @@ import { parseKeyIdentifier, versionlessIdentifier } from '../../../core/custome
 import { watchesOf } from '../../../core/rotation/usage.ts';
 import type { Service } from '../../../core/service.ts';
 import type { RouteHandler } from '../../pipeline/call.ts';
-import { absoluteUrl } from '../../pipeline/links.ts';
+import { callUrl } from '../../pipeline/links.ts';
 import { parsed, readJson } from '../../pipeline/requestBody.ts';
 import { pageSizeOf } from '../../pipeline/requestParams.ts';
 import type { Route } from '../../pipeline/route.ts';
@@ -70,7 +70,7 @@ export function requestedPage(request: HttpRequest, isToken: (token: string) => 
 export function linkTo(request: HttpRequest, next: string | undefined, more: Readonly<Record<string, string>> = {}) {
   if (next === undefined) return {};
   const query = new URLSearchParams({ ...more, $top: String(pageSizeOf(request)), $skipToken: next });
-  return { nextLink: absoluteUrl(request, `${new URL(request.url).pathname}?${query}`) };
+  return { nextLink: callUrl(request, `${new URL(request.url).pathname}?${query}`) };
 }
 
 const read =

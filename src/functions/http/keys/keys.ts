@@ -11,7 +11,7 @@ import { versionlessIdentifier } from '../../../core/customerKey/keyIdentifier.t
 import { forceAccount, forceKey } from '../../../core/rotation/forceRewrap.ts';
 import { type HolderPage, holdersOf, keyUsage, type VersionUsage } from '../../../core/rotation/usage.ts';
 import type { RouteHandler } from '../../pipeline/call.ts';
-import { absoluteUrl } from '../../pipeline/links.ts';
+import { callUrl } from '../../pipeline/links.ts';
 import { parsed, readJson } from '../../pipeline/requestBody.ts';
 import { pageSizeOf } from '../../pipeline/requestParams.ts';
 import { renderAccount } from '../accounts/accountJson.ts';
@@ -70,7 +70,7 @@ export const keyAccountsRoute: RouteHandler = async ({ request, service }) => {
 function nextLink(request: HttpRequest, query: URLSearchParams, { next }: HolderPage) {
   if (next === undefined) return {};
   query.set('$skipToken', next);
-  return { nextLink: absoluteUrl(request, `/api/operator/keys/accounts?${query}`) };
+  return { nextLink: callUrl(request, `/api/operator/keys/accounts?${query}`) };
 }
 
 /**
@@ -85,7 +85,7 @@ export const rewrapRoute: RouteHandler = async ({ request, actor, service }) => 
   }
   await forceKey(target.keyIdentifier, actor, service);
   const query = new URLSearchParams({ keyIdentifier: target.keyIdentifier });
-  return { status: 202, headers: { Location: absoluteUrl(request, `/api/operator/keys/usage?${query}`) } };
+  return { status: 202, headers: { Location: callUrl(request, `/api/operator/keys/usage?${query}`) } };
 };
 
 /** @throws Refusal InvalidParameter */

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import { errorCodes, statusOf } from '../../../core/base/errors.ts';
+import { apiVersions, hasVersion, newestVersion } from '../../pipeline/apiVersion.ts';
 import { accountName } from '../../pipeline/contractParts.ts';
 import { errorAnswer } from '../../pipeline/errorJson.ts';
 import type { AnswerHeader, Contract, Route } from '../../pipeline/route.ts';
@@ -14,10 +15,11 @@ export function openApiOf(routes: readonly Route[]): Json {
   const { schemaOf, components } = collectSchemas();
   const responses = errorResponses(schemaOf);
   const paths: Record<string, Json> = {};
-  for (const { contract, ...route } of routes) {
+  for (const route of routes) {
+    const { contract, method } = route;
     if (contract === undefined) continue;
     const path = `/api/${route.path}`;
-    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operationOf(route, contract, schemaOf) };
+    paths[path] = { ...paths[path], [method.toLowerCase()]: operationOf(route, contract, schemaOf) };
   }
   const document = {
     openapi: '3.1.1',
@@ -25,11 +27,19 @@ export function openApiOf(routes: readonly Route[]): Json {
       title: 'Keyward',
       version: '0.1.0',
       license: { name: 'MIT', identifier: 'MIT' },
+      contact: { name: 'The operator of this service' },
       summary: 'Customer-managed keys for a multi-tenant service',
       description,
     },
+    servers: [
+      {
+        url: 'https://{host}',
+        variables: { host: { default: 'keyward.azurewebsites.net', description: 'The address of the function app.' } },
+      },
+    ],
+    tags: Object.entries(tags).map(([name, text]) => ({ name, description: text })),
     paths,
-    components: { schemas: components, responses, headers, parameters: conditionParameters, securitySchemes },
+    components: { schemas: components, responses, headers, parameters, securitySchemes },
   };
   return JSON.parse(JSON.stringify(document).replaceAll('"#/$defs/', '"#/components/schemas/'));
 }
@@ -37,7 +47,9 @@ export function openApiOf(routes: readonly Route[]): Json {
 const description = `Errors are alike everywhere: a stable \`code\` from a closed list, a message that may change. What answers 503 \
 can be sent again after \`Retry-After\` seconds. Account and secret names ignore case.
 
-Not described here: routes whose contract is somebody else's published one, below \`/api/subscriptions\` and \`/api/providers\` (Azure Media Services).`;
+A call names the version of the API in \`api-version\`. Without it, the call gets the newest version.
+
+Not described here: routes whose contract Microsoft has published, below \`/api/subscriptions\` and \`/api/providers\` (Azure Media Services).`;
 
 type SchemaOf = (schema: z.ZodType, io: 'input' | 'output') => Json;
 
@@ -68,11 +80,15 @@ const completing =
     Object.assign(jsonSchema, behind);
   };
 
-function operationOf(route: Omit<Route, 'contract'>, contract: Contract, schemaOf: SchemaOf): Json {
-  const { summary, body, answers, headers: told = {} } = contract;
+function operationOf(route: Route, contract: Contract, schemaOf: SchemaOf): Json {
+  const { summary, body, answers, headers: named = {} } = contract;
+  const versioned = hasVersion(route) ? ['x-ms-version' as const] : [];
   const success = Object.entries(answers)
     .filter(([status]) => Number(status) < 400)
-    .map(([status, schema]) => [status, answerOf(schema && schemaOf(schema, 'output'), told[Number(status)] ?? [])]);
+    .map(([status, schema]) => [
+      status,
+      answerOf(schema && schemaOf(schema, 'output'), [...(named[Number(status)] ?? []), ...versioned]),
+    ]);
   const errors = errorStatuses
     .filter((status) => canAnswer(status, route, contract))
     .map((status) => [status, errorOf(status, answers[status], schemaOf)]);
@@ -80,18 +96,30 @@ function operationOf(route: Omit<Route, 'contract'>, contract: Contract, schemaO
     operationId: route.name,
     summary,
     tags: [tagOf(route.path)],
-    ...(route.scope === 'public'
-      ? { security: [] }
-      : route.scope === 'customer'
-        ? { security: [{ customerLink: [] }] }
-        : {
-            description: `App role: ${route.role}.`,
-            security: [{ entra: [route.role] }, { functionKey: [] }],
-          }),
-    parameters: parametersOf(route.path, contract, schemaOf),
+    ...securityOf(route),
+    parameters: parametersOf(route, contract, schemaOf),
     ...(body === undefined ? {} : { requestBody: { required: true, content: json(schemaOf(body, 'input')) } }),
-    responses: Object.fromEntries([...success, ...errors]),
+    responses: {
+      ...Object.fromEntries([...success, ...errors]),
+      default: { $ref: '#/components/responses/Error' },
+    },
   };
+}
+
+/** An app role is no scope of the scheme, so an extension names it. */
+function securityOf({ scope, role }: Route): Json {
+  switch (scope) {
+    case 'public':
+      return { description: 'Open to all callers.', security: [] };
+    case 'customer':
+      return { description: "With a customer's link.", security: [{ customerLink: [] }] };
+    default:
+      return {
+        description: `App role: ${role}.`,
+        'x-keyward-role': role,
+        security: [{ entra: [] }, { functionKey: [] }],
+      };
+  }
 }
 
 /**
@@ -103,9 +131,6 @@ function canAnswer(
   { body, conditional }: Contract,
 ): boolean {
   switch (status) {
-    case 405:
-      // The path accepts the method.
-      return false;
     case 412:
       return conditional !== undefined;
     case 413:
@@ -118,16 +143,29 @@ function canAnswer(
   }
 }
 
-/**
- * The last word of the path that is no parameter and no verb, such as `accounts` or `contentKeys`. All calls of the
- * operator have one tag.
- */
+const tags = {
+  accounts: 'Accounts: the tenants of the service, and the key of each.',
+  contentKeys: 'Content keys of an account.',
+  jobInputs: 'Addresses of job inputs, with their signatures.',
+  tokenKeys: 'Keys that verify tokens.',
+  dataKeys: 'Data keys, under which the service encrypts its own data.',
+  keyStatus: 'Signed statuses of account keys, for caches of data keys.',
+  operator: 'Calls of the operator: overview, keys, rotation, audit.',
+  customer: "Calls with a customer's link.",
+  audit: 'Public keys of receipts and checkpoints.',
+  events: 'Events of vaults in other tenants.',
+  health: 'The health of the service.',
+  openapi: 'This document.',
+} as const;
+
+/** The first word of the path, or the word after the account's name when a tag describes it. */
 function tagOf(path: string): string {
-  const [first = '', , third] = path.split('/');
-  return first === 'accounts' ? (third ?? first) : first.replace('.json', '');
+  const [first = '', , third = ''] = path.split('/');
+  return first === 'accounts' && third in tags ? third : first.replace('.json', '');
 }
 
-function parametersOf(path: string, contract: Contract, schemaOf: SchemaOf): Json[] {
+function parametersOf(route: Route, contract: Contract, schemaOf: SchemaOf): Json[] {
+  const { path } = route;
   const known: Contract['params'] = { accountName, ...contract.params };
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({
     name,
@@ -141,13 +179,22 @@ function parametersOf(path: string, contract: Contract, schemaOf: SchemaOf): Jso
     required: !schema.safeParse(undefined).success,
     schema: schemaOf(schema, 'input'),
   }));
-  const conditions = contract.conditional === undefined ? [] : conditionsOf[contract.conditional];
-  return [...inPath, ...inQuery, ...conditions.map((name) => ({ $ref: `#/components/parameters/${name}` }))];
+  const shared = [
+    ...(hasVersion(route) ? ['ApiVersion'] : []),
+    ...(contract.conditional === undefined ? [] : conditionsOf[contract.conditional]),
+  ];
+  return [...inPath, ...inQuery, ...shared.map((name) => ({ $ref: `#/components/parameters/${name}` }))];
 }
 
 const conditionsOf = { match: ['IfMatch'], create: ['IfMatch', 'IfNoneMatch'] } as const;
 
-const conditionParameters = {
+const parameters = {
+  ApiVersion: {
+    name: 'api-version',
+    in: 'query',
+    schema: { enum: apiVersions, default: newestVersion, type: 'string', examples: [newestVersion] },
+    description: 'The version of the API. Without it, the call gets the newest version.',
+  },
   IfMatch: {
     name: 'If-Match',
     in: 'header',
@@ -164,6 +211,10 @@ const conditionParameters = {
 
 const headers = {
   RequestId: { description: 'The id to name when you report an error.', required: true, schema: { type: 'string' } },
+  'x-ms-version': {
+    description: 'The version of the API that answered. Absent where a call has no `api-version`.',
+    schema: { type: 'string', enum: apiVersions },
+  },
   RetryAfter: { description: 'Seconds.', required: true, schema: { type: 'string', pattern: '^[0-9]+$' } },
   ETag: { description: 'Changes with every write.', required: true, schema: { type: 'string' } },
   Location: {
@@ -176,16 +227,16 @@ const headers = {
     required: true,
     schema: { enum: ['no-store', 'public, max-age=60'] },
   },
-} as const satisfies Record<AnswerHeader | 'RequestId' | 'RetryAfter', Json>;
+} as const satisfies Record<AnswerHeader | 'RequestId' | 'RetryAfter' | 'x-ms-version', Json>;
 
-const headersOf = (...names: readonly AnswerHeader[]): Json => ({
+const headersOf = (...names: readonly (AnswerHeader | 'x-ms-version')[]): Json => ({
   'x-ms-request-id': { $ref: '#/components/headers/RequestId' },
   ...Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }])),
 });
 
 const json = (schema: Json): Json => ({ 'application/json': { schema } });
 
-const answerOf = (schema: Json | undefined, names: readonly AnswerHeader[]): Json => ({
+const answerOf = (schema: Json | undefined, names: readonly (AnswerHeader | 'x-ms-version')[]): Json => ({
   description: schema === undefined ? 'Done, without a body.' : 'Done.',
   headers: headersOf(...names),
   ...(schema === undefined ? {} : { content: json(schema) }),
@@ -197,18 +248,21 @@ function errorOf(status: number, own: z.ZodType | undefined, schemaOf: SchemaOf)
   return errorResponse(status, json({ anyOf: [own, errorAnswer].map((schema) => schemaOf(schema, 'output')) }));
 }
 
-const errorStatuses = [...new Set(errorCodes.map(statusOf))].sort((a, b) => a - b);
+/** No operation answers 405, because its path accepts its method. */
+const errorStatuses = [...new Set(errorCodes.map(statusOf))].filter((status) => status !== 405).sort((a, b) => a - b);
 
 function errorResponses(schemaOf: SchemaOf): Json {
   const content = json(schemaOf(errorAnswer, 'output'));
-  return Object.fromEntries(errorStatuses.map((status) => [`Error${status}`, errorResponse(status, content)]));
+  const byStatus = errorStatuses.map((status) => [`Error${status}`, errorResponse(status, content)] as const);
+  const any = { description: 'Any other error, in the same form.', headers: headersOf('x-ms-version'), content };
+  return { ...Object.fromEntries(byStatus), Error: any };
 }
 
 function errorResponse(status: number, content: Json): Json {
   const codes = errorCodes.filter((code) => statusOf(code) === status).join(', ');
   const byHost = status === 401 ? ' With function keys, the Functions host answers without a body.' : '';
   const retry = status === 503 || status === 429 ? { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } } : {};
-  return { description: `${codes}.${byHost}`, headers: { ...headersOf(), ...retry }, content };
+  return { description: `${codes}.${byHost}`, headers: { ...headersOf('x-ms-version'), ...retry }, content };
 }
 
 const securitySchemes = {

@@ -31,16 +31,26 @@ const example = (credential: string) => ({
 });
 
 const jobInput = z
-  .strictObject({ ...resource, properties: z.strictObject({ baseUri: orAbsent(url), files, label: givenLabel }) })
-  .meta({ id: 'JobInputInput', examples: [{ properties: { ...example(query), label: 'trailer' } }] });
+  .strictObject({
+    ...resource,
+    properties: orAbsent(z.strictObject({ baseUri: orAbsent(url), files: orAbsent(files), label: givenLabel })),
+  })
+  .meta({
+    id: 'JobInputInput',
+    description: 'When baseUri and files are absent, an existing job input keeps them.',
+    examples: [{ properties: { ...example(query), label: 'trailer' } }],
+  });
 
 const api: SecretApi = {
   kind: 'jobInputs',
   parameter: 'name',
   parse(body) {
-    const { baseUri, files, label: newLabel } = parsed(jobInput, body).properties;
-    const given = parseJobInput(baseUri === undefined ? { files } : { baseUri, files });
-    return { ...defined({ label: newLabel }), value: { given } };
+    const { baseUri, files, label: newLabel } = parsed(jobInput, body).properties ?? {};
+    const isGiven = baseUri !== undefined || files !== undefined;
+    const value = isGiven
+      ? { given: parseJobInput({ ...defined({ baseUri }), files: files ?? [] }) }
+      : { needed: 'properties.files' };
+    return { ...defined({ label: newLabel }), value };
   },
   shown: ({ value }) => (value.label === undefined ? {} : { label: value.label }),
   revealed: (plain) => ({ ...withoutQueries(jobInputIn(plain)) }),

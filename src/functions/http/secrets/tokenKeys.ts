@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { base64 } from '../../../core/base/bytes.ts';
 import { parseTokenKey } from '../../../core/secrets/secretValues.ts';
+import { orAbsent } from '../../pipeline/lenientInput.ts';
 import { parsed } from '../../pipeline/requestBody.ts';
 import { resource, secretName } from './secretJson.ts';
 import { type SecretApi, secretRoutes } from './secrets.ts';
@@ -10,15 +11,21 @@ const keyValue = z.string().max(2000).meta({ contentEncoding: 'base64', descript
 const example = { keyValue: '5tHxPYp6JQ3dqYRz0gBv2Q==' };
 
 const tokenKey = z
-  .strictObject({ ...resource, properties: z.strictObject({ keyValue }) })
-  .meta({ id: 'TokenKeyInput', examples: [{ properties: example }] });
+  .strictObject({ ...resource, properties: orAbsent(z.strictObject({ keyValue: orAbsent(keyValue) })) })
+  .meta({
+    id: 'TokenKeyInput',
+    description: 'When keyValue is absent, an existing key keeps its value.',
+    examples: [{ properties: example }],
+  });
 
 const api: SecretApi = {
   kind: 'tokenKeys',
   parameter: 'name',
-  parse: (body) => ({
-    value: { given: parseTokenKey(parsed(tokenKey, body).properties.keyValue, 'properties.keyValue') },
-  }),
+  parse(body) {
+    const { keyValue } = parsed(tokenKey, body).properties ?? {};
+    const target = 'properties.keyValue';
+    return { value: keyValue === undefined ? { needed: target } : { given: parseTokenKey(keyValue, target) } };
+  },
   shown: () => ({}),
   revealed: (plain) => ({ keyValue: base64(plain) }),
   schemas: {
