@@ -4345,6 +4345,13 @@ export interface components {
          *         "left": 2110,
          *         "expectedEndAt": "2026-11-23T20:02:42.000Z"
          *       },
+         *       "passes": [
+         *         {
+         *           "name": "auditVerification",
+         *           "startedAt": "2026-11-23T19:30:00.000Z",
+         *           "done": 4100
+         *         }
+         *       ],
          *       "announcements": {
          *         "waiting": 0,
          *         "isComplete": true
@@ -4396,6 +4403,18 @@ export interface components {
                 /** Format: date-time */
                 expectedEndAt?: string;
             };
+            passes?: {
+                /** @enum {string} */
+                name: "auditVerification" | "ringRotation";
+                /** @enum {string} */
+                ring?: "system" | "at-rest" | "audit";
+                /** Format: date-time */
+                startedAt: string;
+                done: number;
+                of?: number;
+                /** Format: date-time */
+                expectedEndAt?: string;
+            }[];
             announcements?: {
                 waiting: number;
                 isComplete: boolean;
