@@ -1,6 +1,5 @@
 /** The Key Vault port over @azure/keyvault-keys. */
 
-import { CryptographyClient, KeyClient, type KeyVaultKey } from '@azure/keyvault-keys';
 import { type Bytes, bytesOf, wipe } from '../core/base/bytes.ts';
 import { defined } from '../core/base/defined.ts';
 import { lruCache } from '../core/base/lruCache.ts';
@@ -14,6 +13,7 @@ import type { Credentials } from './credentials.ts';
 import { inTime } from './inTime.ts';
 import { isResultOf, type KeyBundle, keyBundleIn, versionIn } from './keyVaultAnswers.ts';
 import { type KeyVaultTransport, recorded, type WireRecord } from './keyVaultTransport.ts';
+import { CryptographyClient, KeyClient, type KeyVaultKey } from './sdk/keyVault.ts';
 import type { VaultNames } from './vaultNames.ts';
 
 export interface KeyVaultOptions {

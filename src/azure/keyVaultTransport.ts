@@ -4,6 +4,10 @@
  * that record, never from the error that the SDK throws, which can hide it (an empty 503 becomes a TypeError).
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { type Cloud, isKeyVaultHost } from '../core/customerKey/keyIdentifier.ts';
+import type { Principal } from '../core/customerKey/ports.ts';
+import { clientAddressIn, principalInRefusal, principalInToken } from './callerPrincipal.ts';
+import { limitedBody } from './limitedBody.ts';
 import {
   createDefaultHttpClient,
   createHttpHeaders,
@@ -12,11 +16,7 @@ import {
   type PipelineRequest,
   type PipelineResponse,
   RestError,
-} from '@azure/core-rest-pipeline';
-import { type Cloud, isKeyVaultHost } from '../core/customerKey/keyIdentifier.ts';
-import type { Principal } from '../core/customerKey/ports.ts';
-import { clientAddressIn, principalInRefusal, principalInToken } from './callerPrincipal.ts';
-import { limitedBody } from './limitedBody.ts';
+} from './sdk/http.ts';
 
 /** The record of one call: status and words of closed lists, never bodies or headers with secrets. */
 export interface WireRecord {

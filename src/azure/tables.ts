@@ -5,7 +5,7 @@
  * Every authentic row (rowForm.ts) is verified on every read. A row that fails is reported. A read of that one row throws
  * DamagedRow; a query returns it without a value, so that it stops no other row.
  */
-import { odata, type TableClient, type TableEntity, TableTransaction } from '@azure/data-tables';
+
 import { DamagedRow, type RowPlace } from '../core/base/damagedRow.ts';
 import { LostRace } from '../core/base/errors.ts';
 import type { Stored } from '../core/base/stored.ts';
@@ -27,6 +27,7 @@ import {
   type RowKey,
   rowOf,
 } from './rowForm.ts';
+import { odata, type TableClient, type TableEntity, TableTransaction } from './sdk/tables.ts';
 import { goneIsLost, isFromStorage, NotThere, Rejected, translated, unavailable, unlessLost } from './tableErrors.ts';
 
 export { odata, plainRowOf, type Row, type RowKey, rowOf };
