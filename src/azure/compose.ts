@@ -81,6 +81,7 @@ export async function compose(
   const { openStores } = await import('./stores.ts');
   const stores = await openStores(settings, tableTransport, {
     keks: async () => (await rings()).atRest,
+    auditKeks: async () => (await rings()).audit,
     report: (place) => reportDamage(place),
     rejected: (table, code) => (replace.log ?? log).error('The tables refused a request', { table, code }),
   });

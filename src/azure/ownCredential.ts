@@ -2,6 +2,6 @@
 import type { TokenCredential } from '@azure/identity';
 
 export async function ownCredential(): Promise<TokenCredential> {
-  const { ManagedIdentityCredential } = await import('@azure/identity');
+  const { ManagedIdentityCredential } = await import('./sdk/identity.ts');
   return new ManagedIdentityCredential();
 }
