@@ -1,5 +1,5 @@
 /** Opens the stores of the app: each on the tables that its adapter names. */
-import type { HttpClient } from '@azure/core-rest-pipeline';
+
 import { createAccountStore } from './accountTable.ts';
 import { createChainDirectory, createVerificationStore } from './attestationTables.ts';
 import { createBindingStore } from './bindingTable.ts';
@@ -11,6 +11,7 @@ import { ownCredential } from './ownCredential.ts';
 import { createResourceStore } from './resourceTable.ts';
 import { createRingStore } from './ringTable.ts';
 import { createRowRenewal } from './rowRenewal.ts';
+import type { HttpClient } from './sdk/http.ts';
 import { TableClient } from './sdk/tables.ts';
 import { createSecretStore } from './secretTable.ts';
 import { isDevelopment, type Settings } from './settings.ts';
