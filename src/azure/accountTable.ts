@@ -1,12 +1,18 @@
 /** Accounts: one partition for each account, with its record, its audit entries and, after a delete, its tombstone. */
 import type { AccountRecord } from '../core/accounts/account.ts';
 import type { AccountStore } from '../core/accounts/ports.ts';
+import type { SecretRef, SecretRow } from '../core/accounts/secretRow.ts';
 import type { AuditEntry } from '../core/audit/auditEntry.ts';
 import type { AccountChainStore, Tombstone } from '../core/audit/ports.ts';
 import { LostRace } from '../core/base/errors.ts';
 import { fold } from '../core/base/names.ts';
 import { auditPage, auditRow } from './auditRows.ts';
 import { type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
+
+export const secretKey = ({ account, kind, name }: SecretRef): RowKey => ({
+  partitionKey: account,
+  rowKey: `secret:${kind}:${name}`,
+});
 
 export const recordKey = (name: string): RowKey => ({ partitionKey: fold(name), rowKey: 'record' });
 
@@ -34,6 +40,29 @@ export function createAccountStore(open: OpenTable): AccountStore & AccountChain
 
     save: ({ value, etag }, entries) =>
       table.batch(rowOf(recordKey(value.name), value), etag, auditRows(value.name, entries)),
+
+    async saveWithSecret({ value, etag }, entries, { ref, row, etag: secretEtag }) {
+      const secret = secretKey(ref);
+      const written = await table.transact([
+        row === undefined ? { remove: secret } : { put: rowOf(secret, row), etag: secretEtag },
+        { put: rowOf(recordKey(value.name), value), etag },
+        ...auditRows(value.name, entries).map((put) => ({ put, etag: undefined })),
+      ]);
+      // What was stored then is known only to the tables: read again.
+      if (row !== undefined && written === '') throw new LostRace('The tables named no ETag of the secret.');
+      return written;
+    },
+
+    async secretVersions(name, { limit, after = 'secret:' }) {
+      const range = odata`PartitionKey eq ${fold(name)} and RowKey gt ${after} and RowKey lt 'secret;'`;
+      const rows = await table.query<SecretRow>(range, limit);
+      const versions = rows.map(({ rowKey, value }) => {
+        const [, kind = '', ...parts] = rowKey.split(':');
+        return [`${kind}/${parts.join(':')}`, value?.version] as const;
+      });
+      const next = rows.length < limit ? undefined : rows.at(-1)?.rowKey;
+      return next === undefined ? { versions } : { versions, next };
+    },
 
     async replaceWithTombstone({ value: record, etag }) {
       const { name, instanceId, owner, audit } = record;

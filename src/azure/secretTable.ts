@@ -3,15 +3,8 @@
 import type { SecretRef, SecretRow } from '../core/accounts/secretRow.ts';
 import type { SecretKind } from '../core/base/vocabulary.ts';
 import type { SecretStore } from '../core/secrets/ports.ts';
-import { recordKey } from './accountTable.ts';
+import { secretKey as keyOf, recordKey } from './accountTable.ts';
 import { type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
-
-/** Azure Table Storage: 100 operations in an entity-group transaction. */
-
-const keyOf = ({ account, kind, name }: SecretRef): RowKey => ({
-  partitionKey: account,
-  rowKey: `secret:${kind}:${name}`,
-});
 
 function refOf({ partitionKey: account, rowKey }: RowKey): SecretRef {
   const [, kind = '', ...name] = rowKey.split(':');
@@ -52,7 +45,6 @@ export function createSecretStore(open: OpenTable): SecretStore {
       return { rows, next: kind === undefined ? last.rowKey : refOf(last).name };
     },
 
-    insert: (ref, row) => table.insert(rowOf(keyOf(ref), row)),
     replace: (ref, row, etag) => table.replaceIfUnchanged(rowOf(keyOf(ref), row), etag),
     remove: (ref, etag) => table.remove(keyOf(ref), etag),
 

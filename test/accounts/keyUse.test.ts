@@ -67,7 +67,7 @@ describe('an account that audits its key use', () => {
     await reveal(lab.service, 'used', 'tokenKeys', 'k');
     const since = await entriesOf('used');
     expect(since.slice(2).map(({ type, purpose = '' }) => `${type} ${purpose}`)).toEqual([
-      ...['KeyUsed look', 'KeyUsed lease', 'SecretsRevealed '],
+      ...['KeyUsed look', 'KeyUsed lease', 'SecretWritten ', 'SecretsRevealed '],
     ]);
     expect((await lab.view('used')).record.revision).toBe(etag);
 
@@ -204,10 +204,10 @@ test('a reveal whose account is deleted at the same time returns no value withou
 test('an account that does not audit its key use has no such entries and no such writes', async () => {
   const { lab } = world;
   await account('quiet', false);
+  await put(lab.service, 'quiet', 'tokenKeys', 'k', bytes('token'));
   const { record, etag } = await lab.view('quiet');
   await lookNow({ account: 'quiet' }, lab.service);
-  await put(lab.service, 'quiet', 'tokenKeys', 'k', bytes('token'));
   await reveal(lab.service, 'quiet', 'tokenKeys', 'k');
-  expect((await entriesOf('quiet')).map(({ type }) => type)).toEqual(['AccountCreated']);
+  expect((await entriesOf('quiet')).map(({ type }) => type)).toEqual(['AccountCreated', 'SecretWritten']);
   expect(await lab.view('quiet')).toMatchObject({ record, etag });
 });

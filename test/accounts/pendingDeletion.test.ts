@@ -42,6 +42,27 @@ const scheduled = async () =>
   (await world.lab.service.purgeSchedule.due(world.lab.clock.now() + 100 * day, 100)).rows.map(({ name }) => name);
 
 describe('an account with a secret', () => {
+  test('a writer of a secret that is paused while its account is deleted writes nothing in the waiting window', async () => {
+    const { lab } = world;
+    await withSecret('paused');
+    const { accounts } = lab.service;
+    let isDeleted = false;
+    const late = await lab.another({
+      accounts: {
+        ...accounts,
+        saveWithSecret: async (...change) => {
+          if (!isDeleted) await erase('paused');
+          isDeleted = true;
+          return accounts.saveWithSecret(...change);
+        },
+      },
+    });
+    const refusal = await failure(put(late, 'paused', 'tokenKeys', 'one', bytes('another')));
+    expect(refusal.code).toBe('AccountPendingDeletion');
+    await recover('paused');
+    expect(await revealed('paused')).toBe(hex(bytes('the value')));
+  });
+
   test('a deleted account with a secret refuses every use, and is as it was once it is recovered', async () => {
     const { lab } = world;
     await withSecret('returns');

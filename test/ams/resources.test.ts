@@ -8,7 +8,7 @@ import type { Operation, RequestedChange } from '../../src/core/ams/operation.ts
 import { deleteOrphanedSecrets } from '../../src/core/ams/orphanedSecrets.ts';
 import type { StoredResource } from '../../src/core/ams/ports.ts';
 import { getResource, listResources } from '../../src/core/ams/readResource.ts';
-import type { ResourceRef } from '../../src/core/ams/resource.ts';
+import { pathOfResource, type ResourceRef } from '../../src/core/ams/resource.ts';
 import { revealResource } from '../../src/core/ams/revealResource.ts';
 import {
   beginOperation,
@@ -23,6 +23,7 @@ import { Unavailable } from '../../src/core/base/errors.ts';
 import { processAccounts } from '../../src/core/dailyPass.ts';
 import { deleteSecret } from '../../src/core/secrets/deleteSecret.ts';
 import { refOf } from '../../src/core/secrets/readSecret.ts';
+import { putSecret } from '../../src/core/secrets/writeSecret.ts';
 import type { Service } from '../../src/core/service.ts';
 import { update } from '../../src/functions/ams/accounts.ts';
 import { tester } from '../../src/local/lab/lab.ts';
@@ -125,6 +126,27 @@ describe('a resource and its secrets', () => {
     expect((await secretsOf('young')).map(({ ref }) => ref.name)).toEqual(['own']);
   });
 
+  test('an orphaned secret that cannot be deleted stays, and stops the removal of no other one', async () => {
+    const { lab } = world;
+    await placed('partly');
+    const of = pathOfResource(policy('partly'));
+    for (const name of ['one', 'three', 'two'])
+      await putSecret(refOf('partly', 'tokenKeys', name), { name, of, value: { given: bytes(name) } }, {}, lab.service);
+    const { accounts } = lab.service;
+    const later = await lab.another({
+      clock: { ...lab.clock, now: () => lab.clock.now() + 2 * hour },
+      accounts: {
+        ...accounts,
+        saveWithSecret: (record, entries, secret) =>
+          secret.ref.name === 'three'
+            ? Promise.reject(new Error('died'))
+            : accounts.saveWithSecret(record, entries, secret),
+      },
+    });
+    await deleteOrphanedSecrets({ visit: 'unnamed', account: 'partly' }, later);
+    expect((await secretsOf('partly')).map(({ ref }) => ref.name)).toEqual(['three']);
+  });
+
   test('the daily pass queues the clearing for every account that has an ARM path', async () => {
     const { lab } = world;
     await placed('asked');
@@ -187,7 +209,7 @@ const [one, two] = [bytes('0123456789abcdef'), bytes('fedcba9876543210')];
 
 describe('a content key whose id is given', () => {
   /** Another process, which waits at one call until the test releases it. */
-  async function heldAt(port: 'resources' | 'secrets', method: 'insert' | 'read' | 'replace') {
+  async function heldAt(port: 'resources' | 'secrets' | 'accounts', method: 'insert' | 'read' | 'saveWithSecret') {
     const { lab } = world;
     const [arrived, freed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const held = {
@@ -205,7 +227,7 @@ describe('a content key whose id is given', () => {
 
   test.each([
     ['before either row is there', 'resources', 'insert'],
-    ['while the other’s row comes', 'secrets', 'replace'],
+    ['while the other’s row comes', 'accounts', 'saveWithSecret'],
     ['after the other’s row has come', 'secrets', 'read'],
   ] as const)('is the one of the row that is saved, when two processes bring it %s', async (what, port, method) => {
     const { lab } = world;
@@ -229,9 +251,16 @@ describe('a content key whose id is given', () => {
   test('a content key with a given id stays in its row when its writer crashes before taking it, and another writer loses the race', async () => {
     const { lab } = world;
     await placed('dies');
-    const mortal = { ...lab.service.secrets, replace: () => Promise.reject(new Error('died')) };
+    const { accounts } = lab.service;
+    let changes = 0;
+    const mortal: Service['accounts'] = {
+      ...accounts,
+      // The first writes the key, and the second takes it.
+      saveWithSecret: (...change) =>
+        ++changes === 2 ? Promise.reject(new Error('died')) : accounts.saveWithSecret(...change),
+    };
     const loser = await heldAt('resources', 'insert');
-    const died = failure(create(locator('dies'), keyId(7), one, await lab.another({ secrets: mortal })));
+    const died = failure(create(locator('dies'), keyId(7), one, await lab.another({ accounts: mortal })));
     expect((await died).message).toBe('died');
     const { secrets } = (await getResource(locator('dies'), lab.service)).value;
     await lab.service.resources.remove(locator('dies'), (await getResource(locator('dies'), lab.service)).etag);

@@ -186,7 +186,8 @@ describe('Keys.Release', () => {
       const all = bearer(await tokenOf('everything'));
       await all('PUT', '/api/accounts/own-keys', newAccount());
       const before = await requestsTo(world, operatorVault);
-      for (const host of [`${operatorVault}.vault.azure.net`, `${operatorVault.toUpperCase()}.Vault.Azure.Net`])
+      const vault = `${operatorVault}.vault.azure.net`;
+      for (const host of [vault, `${vault}:443`, `${operatorVault.toUpperCase()}.Vault.Azure.Net`])
         for (const version of ['', `/${'0'.repeat(32)}`]) {
           const body = withCustomerKey('contoso', `https://${host}/keys/${name}${version}`);
           const refusal = (answer: ReturnType<typeof all>) => refused(403, 'OwnerMismatch', answer);

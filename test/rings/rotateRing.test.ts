@@ -9,6 +9,7 @@ import { LostRace } from '../../src/core/base/errors.ts';
 import type { RingName } from '../../src/core/base/vocabulary.ts';
 import { atRestGeneration } from '../../src/core/crypto/accountKeyEnvelope.ts';
 import { parseSecret } from '../../src/core/crypto/secretEnvelope.ts';
+import { processAccount } from '../../src/core/reseal/resealAccount.ts';
 import { olderKeyWaitMs } from '../../src/core/rings/durations.ts';
 import { maintainRings } from '../../src/core/rings/maintainRings.ts';
 import { requestRotation } from '../../src/core/rings/rotateRing.ts';
@@ -330,8 +331,8 @@ describe('a pass', () => {
 
 describe('INV-1: a writer paused between encrypt and save, across a whole rotation with the destruction of the older KEK', () => {
   /** A process whose first write of this kind waits until another event has happened. */
-  const heldUp = (port: 'create' | 'save' | 'insert' | 'replace', until: () => Promise<unknown>) => {
-    const { accounts, secrets } = world.lab.service;
+  const heldUp = (port: 'create' | 'save' | 'saveWithSecret', until: () => Promise<unknown>) => {
+    const { accounts } = world.lab.service;
     let first = true;
     const late = <A extends unknown[], R>(write: (...args: A) => Promise<R>) => {
       return async (...args: A): Promise<R> => {
@@ -345,8 +346,7 @@ describe('INV-1: a writer paused between encrypt and save, across a whole rotati
     const writes = {
       create: { accounts: { ...accounts, create: late(accounts.create) } },
       save: { accounts: { ...accounts, save: late(accounts.save) } },
-      insert: { secrets: { ...secrets, insert: late(secrets.insert) } },
-      replace: { secrets: { ...secrets, replace: late(secrets.replace) } },
+      saveWithSecret: { accounts: { ...accounts, saveWithSecret: late(accounts.saveWithSecret) } },
     };
     return world.lab.another(writes[port]);
   };
@@ -387,7 +387,7 @@ describe('INV-1: a writer paused between encrypt and save, across a whole rotati
       const { record } = await lab.view(name);
       const { audit } = await fresh.rings();
       const chain = await auditOf(lab, name);
-      expect(chain.map(({ type }) => type)).toEqual(['AccountCreated', 'AccountKeyResealed']);
+      expect(chain.map(({ type }) => type)).toEqual(['AccountCreated', 'AccountKeyResealed', 'SecretWritten']);
       expect(await firstBrokenLink(record.instanceId, chain, record.audit, (one) => audit.kek(one))).toBeUndefined();
     },
     20_000,
@@ -420,7 +420,7 @@ describe('INV-1: a writer paused between encrypt and save, across a whole rotati
   test('INV-1: a paused writer that creates a secret', async () => {
     const { lab } = world;
     await lab.account('late-i', 'contoso');
-    const late = await heldUp('insert', whole('at-rest'));
+    const late = await heldUp('saveWithSecret', whole('at-rest'));
     await put(late, 'late-i', 'tokenKeys', 'k', bytes('token'));
     expect(await secretGenerations('late-i')).toEqual([await newestOf('at-rest')]);
     expect(await reveal(await lab.another(), 'late-i', 'tokenKeys', 'k')).toBe(hex(bytes('token')));
@@ -430,16 +430,20 @@ describe('INV-1: a writer paused between encrypt and save, across a whole rotati
     const { lab } = world;
     await lab.account('late-r', 'contoso');
     await put(lab.service, 'late-r', 'tokenKeys', 'k', bytes('old'));
-    const late = await heldUp('replace', whole('at-rest'));
+    const late = await heldUp('saveWithSecret', whole('at-rest'));
     await put(late, 'late-r', 'tokenKeys', 'k', bytes('new'));
     expect(await reveal(await lab.another(), 'late-r', 'tokenKeys', 'k')).toBe(hex(bytes('new')));
     expect(await secretGenerations('late-r')).toEqual([await newestOf('at-rest')]);
   });
 
-  test('INV-1: a paused writer that saves while the older generation is retiring, when the pass may already have passed its row', async () => {
+  test('INV-1: a paused writer that saves while the older generation is retiring, when the pass has already passed its row', async () => {
     const { lab } = world;
     await lab.account('late-t', 'contoso');
-    const late = await heldUp('insert', untilRetiring('at-rest'));
+    const late = await heldUp('saveWithSecret', async () => {
+      await untilRetiring('at-rest')();
+      const to = await newestOf('at-rest');
+      await processAccount('late-t', 'at-rest', { phase: 'retiring', to }, rings.service);
+    });
     await put(late, 'late-t', 'tokenKeys', 'k', bytes('token'));
     expect(await secretGenerations('late-t')).toEqual([await newestOf('at-rest')]);
     await rings.advance(wholeRotationMs, 3 * minutes);

@@ -218,11 +218,11 @@ describe('crypto-shredding', () => {
     const { lab } = world;
     await lab.account('ghost', 'contoso');
     const late = await lab.another({
-      secrets: {
-        ...lab.service.secrets,
-        insert: async (ref, value) => {
+      accounts: {
+        ...lab.service.accounts,
+        saveWithSecret: async (...change) => {
           await deleteAccount('ghost', {}, tester, lab.service);
-          return lab.service.secrets.insert(ref, value);
+          return lab.service.accounts.saveWithSecret(...change);
         },
       },
     });
@@ -253,7 +253,8 @@ describe('the audit of reveals', () => {
       actor: tester,
       secrets: [`contentKeys/${keyId(1)}`, `contentKeys/${keyId(2)}`],
     });
-    expect((await auditOf(lab, 'unaudited')).map(({ type }) => type)).toEqual(['AccountCreated']);
+    const types = (await auditOf(lab, 'unaudited')).map(({ type }) => type);
+    expect(types).toEqual(['AccountCreated', 'SecretWritten', 'SecretWritten']);
     const { record } = await lab.view('audited');
     expect(record.revision).toBe(revision);
     const { audit } = await lab.service.rings();
@@ -272,7 +273,9 @@ describe('the audit of reveals', () => {
       await reveal(lab.service, 'inputs', 'tokenKeys', 'k');
     }
     const types = (await auditOf(lab, 'inputs')).map(({ type }) => type);
-    expect(types).toEqual(['AccountCreated', 'AccountUpdated', 'SecretsRevealed', 'AccountUpdated']);
+    expect(types).toEqual([
+      ...['AccountCreated', 'SecretWritten', 'AccountUpdated', 'SecretsRevealed', 'AccountUpdated'],
+    ]);
   });
 
   test('a value is not revealed when its reveal cannot be audited', async () => {

@@ -34,7 +34,7 @@ describe('a secret that is put again without a value', () => {
     await lab.service.secrets.replace(ref, { ...value, sealed: edit(value.sealed) }, etag);
     for (const again of [input(), input(16)])
       expect((await failure(putSecret(ref, again, {}, lab.service))).code).toBe('KeyMaterialMismatch');
-    expect((await auditOf(lab, 'kept')).at(-1)?.type).toBe('SecretIntegrityFailed');
+    expect((await auditOf(lab, 'kept')).map(({ type }) => type)).toContain('SecretIntegrityFailed');
   });
 });
 
@@ -56,9 +56,9 @@ describe('a secret of a writer that died after the account was deleted', () => {
     const { lab } = world;
     await lab.account('heir', 'contoso');
     await put(lab.service, 'heir', 'tokenKeys', 'k', bytes('k'));
-    const { value } = await row(lab.service, 'heir', 'tokenKeys', 'k');
+    const left = await lab.table('accounts').getEntity('heir', 'secret:tokenKeys:k');
     await deleteAccount('heir', {}, tester, lab.service);
-    await lab.service.secrets.insert(refOf('heir', 'tokenKeys', 'k'), value);
+    await lab.table('accounts').createEntity({ ...left, partitionKey: 'heir', rowKey: 'secret:tokenKeys:k' });
     await lab.account('heir', 'contoso');
     expect((await listSecrets({ account: 'heir', kind: 'tokenKeys', limit: 100 }, lab.service)).rows).toEqual([]);
   });

@@ -35,7 +35,7 @@ export type Encryption = { readonly type: 'SystemKey' } | CustomerKeyEncryption;
  *
  *   moving    a pass encrypts the secrets under the newest account key
  *   retiring  begins at least `olderKeyWaitMs` (rings/durations.ts) later. A pass that finds no secret under the older keys
- *             destroys them. A writer that reads this phase after its save knows that the pass may have missed its secret
+ *             destroys them
  */
 export interface OlderAccountKeys {
   readonly phase: 'moving' | 'retiring';

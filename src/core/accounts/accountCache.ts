@@ -81,6 +81,8 @@ export function invalidatingStore<Store extends AccountStore>(accounts: Store, c
     ...accounts,
     create: (record, entries) => afterwards(accounts.create(record, entries), record.name),
     save: (record, entries) => afterwards(accounts.save(record, entries), record.value.name),
+    saveWithSecret: (record, entries, secret) =>
+      afterwards(accounts.saveWithSecret(record, entries, secret), record.value.name),
     replaceWithTombstone: (record) => afterwards(accounts.replaceWithTombstone(record), record.value.name),
   };
 }

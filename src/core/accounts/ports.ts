@@ -4,7 +4,7 @@ import type { ArmPath } from '../base/armPath.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { AccountRecord } from './account.ts';
-import type { SecretPage, SecretRef } from './secretRow.ts';
+import type { SecretPage, SecretRef, SecretRow } from './secretRow.ts';
 
 /** Accounts with their audit entries, one partition per account. @throws LostRace when the ETag no longer fits. */
 export interface AccountStore {
@@ -18,12 +18,21 @@ export interface AccountStore {
   create(record: AccountRecord, entries: readonly AuditEntry[]): Promise<string>;
   /** Replaces the record and inserts the entries, in one batch. Returns the row's new ETag. @throws LostRace */
   save(record: Stored<AccountRecord>, entries: readonly AuditEntry[]): Promise<string>;
+  /** As `save`, with one secret of the account in the same batch. Returns the secret's ETag. @throws LostRace */
+  saveWithSecret(record: Stored<AccountRecord>, entries: readonly AuditEntry[], secret: SecretChange): Promise<string>;
   /** Replaces the record by a tombstone that retains the head of the audit chain. The entries stay. */
   replaceWithTombstone(record: Stored<AccountRecord>): Promise<void>;
   /** Names of all records, in order, from the accounts table itself: an account that a list has lost is included. */
   names(limit: number, after?: string): Promise<string[]>;
   /** When the last account of this name got its tombstone, by the clock of the tables. */
   lastDeletedAt(name: string): Promise<EpochMs | undefined>;
+}
+
+/** Without a row: the secret is deleted, as it is then. Without an ETag: the row is inserted. */
+export interface SecretChange {
+  readonly ref: SecretRef;
+  readonly row?: SecretRow;
+  readonly etag?: string | undefined;
 }
 
 export type ArmPathFilter = Pick<ArmPath, 'subscriptionId'> & Partial<ArmPath>;

@@ -4,8 +4,13 @@
  * wait for.
  */
 
+import type { ActiveAccount } from '../accounts/account.ts';
+import { findAccount } from '../accounts/readAccount.ts';
 import type { StoredSecret } from '../accounts/secretRow.ts';
 import { defined } from '../base/defined.ts';
+import { describeError } from '../base/errors.ts';
+import { removeSecret } from '../secrets/saveSecret.ts';
+import { keyward } from '../secrets/secretAudit.ts';
 import { staleRowMs } from '../watch/boundAccounts.ts';
 import type { AmsDeps } from './deps.ts';
 import type { OrphanedSecretsWork } from './ports.ts';
@@ -20,11 +25,34 @@ export async function deleteOrphanedSecrets(
 ): Promise<OrphanedSecretsWork | undefined> {
   const asked = { limit: pageSize, ...defined({ after }) };
   const { rows, next } = await service.secrets.page(account, asked);
+  const record = (await findAccount(account, service))?.record;
+  // A deletion removes them with the rest, and nothing is destroyed while it can be taken back.
+  if (record === undefined || record.pendingDeletion !== undefined) return undefined;
   let cleared = 0;
-  for (const row of rows)
-    if (await isOrphaned(row, service)) cleared += Number(await service.secrets.remove(row.ref, row.etag));
+  for (const row of rows) cleared += Number(await removeLeftover(row, record, service, () => isOrphaned(row, service)));
   if (cleared > 0) service.log.info('Deleted orphaned secrets', { account, cleared });
   return next === undefined ? undefined : { visit: 'unnamed', account, after: next };
+}
+
+/** Returns whether it deleted the secret. A failure stops no other secret: the next daily pass finds this one again. */
+export async function removeLeftover(
+  secret: StoredSecret,
+  record: ActiveAccount,
+  service: AmsDeps,
+  isLeft: () => Promise<boolean> = async () => true,
+): Promise<boolean> {
+  try {
+    return (await isLeft()) && (await removeSecret(secret, record, keyward, service));
+  } catch (error) {
+    const { account, kind, name } = secret.ref;
+    service.log.warn('Left an orphaned secret to the daily pass', {
+      account,
+      kind,
+      secret: name,
+      error: describeError(error),
+    });
+    return false;
+  }
 }
 
 async function isOrphaned({ ref, value }: StoredSecret, service: AmsDeps): Promise<boolean> {

@@ -17,11 +17,14 @@ import { accountNotFound, findAccount } from '../accounts/readAccount.ts';
 import type { SecretRef, StoredSecret } from '../accounts/secretRow.ts';
 import type { Preconditions } from '../accounts/writeAccount.ts';
 import { defined } from '../base/defined.ts';
-import { describeError, KeywardError, LostRace, Refusal, retryLostRaces, Unavailable } from '../base/errors.ts';
+import { KeywardError, LostRace, Refusal, retryLostRaces, Unavailable } from '../base/errors.ts';
 import type { SecretKind } from '../base/vocabulary.ts';
 import { accountToServe, refOf, secretEtagOf } from '../secrets/readSecret.ts';
+import { saveSecret } from '../secrets/saveSecret.ts';
+import { keyward } from '../secrets/secretAudit.ts';
 import { putSecret, type SecretInput } from '../secrets/writeSecret.ts';
 import type { AmsDeps } from './deps.ts';
+import { removeLeftover } from './orphanedSecrets.ts';
 import type { StoredResource } from './ports.ts';
 import {
   type Json,
@@ -76,12 +79,12 @@ export function putResource(
         written.push(await writeSecret(ref, secret, { found, current }, service));
       const secrets = input.secrets === undefined ? before : written.map(({ named }) => named);
       const row = await saved(ref, { input, secrets, record, found, current }, service);
-      for (const one of written) await takeKey(ref, one, service);
-      await removeSecrets(replaced, service);
+      for (const one of written) await takeKey(ref, one, record, service);
+      await removeSecrets(replaced, record, service);
       return { row, created: current === undefined };
     } catch (error) {
       // Tables that did not answer may have stored the row all the same.
-      if (!(error instanceof Unavailable)) await removeOrphaned(ref, written, service);
+      if (!(error instanceof Unavailable)) await removeOrphaned(ref, written, record, service);
       throw error;
     }
   });
@@ -163,11 +166,20 @@ async function conditionsFor(
  * The row is saved: take a version that no other writer has seen, or write the value again where one has changed it
  * since.
  */
-async function takeKey(ref: ResourceRef, { input, stored }: SavedResource, service: AmsDeps): Promise<void> {
+async function takeKey(
+  ref: ResourceRef,
+  { input, stored }: SavedResource,
+  record: ActiveAccount,
+  service: AmsDeps,
+): Promise<void> {
   if (input.id === undefined) return;
   const value = { ...stored.value, version: service.random.uuid() };
-  if ((await service.secrets.replace(stored.ref, value, stored.etag)) !== undefined) return;
-  await putSecret(stored.ref, secretInput(ref, input, input.id), {}, service);
+  try {
+    await saveSecret({ ref: stored.ref, row: value, etag: stored.etag }, record, keyward, service);
+  } catch (error) {
+    if (!(error instanceof LostRace)) throw error;
+    await putSecret(stored.ref, secretInput(ref, input, input.id), {}, service);
+  }
 }
 
 interface Saving {
@@ -211,7 +223,7 @@ export function removeResource(ref: ResourceRef, service: AmsDeps): Promise<bool
     if (row === undefined || !(row.isDamaged || row.value.instanceId === record.instanceId)) return false;
     const secrets = await ownSecrets(ref, row.value.secrets, service);
     if (!(await service.resources.remove(ref, row.etag))) throw new LostRace('The resource has changed.');
-    await removeSecrets(secrets, service);
+    await removeSecrets(secrets, record, service);
     return true;
   });
 }
@@ -227,7 +239,12 @@ async function ownSecrets(
 }
 
 /** Those that were written without a row: the row may be another writer's, and name them. */
-async function removeOrphaned(ref: ResourceRef, written: readonly SavedResource[], service: AmsDeps): Promise<void> {
+async function removeOrphaned(
+  ref: ResourceRef,
+  written: readonly SavedResource[],
+  record: ActiveAccount,
+  service: AmsDeps,
+): Promise<void> {
   if (written.length === 0) return;
   const row = await service.resources.read(ref).catch((error: unknown) => {
     if (!(error instanceof Unavailable)) throw error;
@@ -235,23 +252,11 @@ async function removeOrphaned(ref: ResourceRef, written: readonly SavedResource[
   });
   if (row === 'unknown' || row?.isDamaged) return;
   const left = written.map(({ stored }) => stored).filter((secret) => !namesSecret(row?.value, secret.ref));
-  await removeSecrets(left, service);
+  await removeSecrets(left, record, service);
 }
 
-/** A leftover fails nothing: no row names it, and the daily pass deletes it. */
-async function removeSecrets(secrets: readonly StoredSecret[], service: AmsDeps): Promise<void> {
-  for (const { ref, etag } of secrets) {
-    try {
-      await service.secrets.remove(ref, etag);
-    } catch (error) {
-      service.log.warn('Left an orphaned secret to the daily pass', {
-        account: ref.account,
-        kind: ref.kind,
-        secret: ref.name,
-        error: describeError(error),
-      });
-    }
-  }
+async function removeSecrets(secrets: readonly StoredSecret[], record: ActiveAccount, service: AmsDeps): Promise<void> {
+  for (const secret of secrets) await removeLeftover(secret, record, service);
 }
 
 /** @throws Refusal NotFound */

@@ -20,6 +20,8 @@ export function announcing(
       ...accounts,
       create: (record, entries) => commit(ofAccount(record), entries, () => accounts.create(record, entries)),
       save: (record, entries) => commit(ofAccount(record.value), entries, () => accounts.save(record, entries)),
+      saveWithSecret: (record, entries, secret) =>
+        commit(ofAccount(record.value), entries, () => accounts.saveWithSecret(record, entries, secret)),
     },
     bindings: {
       ...bindings,

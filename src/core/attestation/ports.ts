@@ -20,6 +20,8 @@ export interface BrokenChain {
   readonly account?: string;
   readonly sequence: number;
   readonly flaw: Flaw;
+  /** `<kind>/<name>` where the flaw is about a secret. */
+  readonly secret?: string;
 }
 
 export interface VerificationResult {

@@ -24,6 +24,8 @@ export const auditTypes = [
   'AccountDeletionScheduled',
   'AccountRecovered',
   'AccountDeleted',
+  'SecretWritten',
+  'SecretDeleted',
   'SecretsRevealed',
   'JobInputResolved',
   'KeyUsed',

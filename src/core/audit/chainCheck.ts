@@ -20,6 +20,7 @@ export const flaws = {
   BeyondHead: 'The head that is stored beside the chain is older than this entry.',
   AnnouncedDiffers: 'Another entry was published with this sequence number.',
   StateDamaged: 'The row with the head of the chain is not as Keyward wrote it. The entries before it are intact.',
+  SecretDiffers: 'A secret is not as its last entry says: it was put back, or removed. The entries are intact.',
 } as const satisfies Record<Flaw, string>;
 
 export const flawNames = Object.keys(flaws) as readonly Flaw[];

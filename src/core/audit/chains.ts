@@ -11,6 +11,7 @@ import type { EpochMs } from '../base/time.ts';
 import { type ChainHead, emptyChain } from './auditEntry.ts';
 import type { AuditDeps } from './deps.ts';
 import type { ChainPage, ChainPageRequest, Tombstone } from './ports.ts';
+import type { SecretVersions } from './secretsCheck.ts';
 import { serviceChain } from './serviceAudit.ts';
 
 type ChainTools = Pick<AuditDeps, 'accounts' | 'bindings' | 'serviceAudit'>;
@@ -20,6 +21,8 @@ export interface Chain {
   /** The head that is stored beside the chain at the time of the call; `damaged` when its row is damaged. */
   head(): Promise<ChainHead | 'damaged'>;
   page(request: ChainPageRequest): Promise<ChainPage>;
+  /** Of the present account: the secrets that are stored now. */
+  secrets?(): Promise<SecretVersions | undefined>;
   /** The refusal when there is neither an entry nor a head. The service's own chain may be empty. */
   readonly absent?: Refusal;
   /** The name of the account, for the chain of one. */
@@ -59,6 +62,7 @@ export async function accountChain(name: string, instanceId: string | undefined,
     account: folded,
     head: () => headOfInstance(folded, id, tools),
     page: (request) => tools.accounts.audit(folded, id, request),
+    secrets: () => secretsOfInstance(folded, id, tools),
     absent: new Refusal('NotFound', `No account of the name '${folded}' has, or had, this id.`, {
       target: 'accountId',
     }),
@@ -103,6 +107,20 @@ const instancesIn = (all: readonly RawRow<Tombstone>[]): Instance[] =>
     const instance = instanceIn(row);
     return instance === undefined ? [] : [instance];
   });
+
+async function secretsOfInstance(name: string, id: string, { accounts }: ChainTools) {
+  if (instanceIn(await accounts.readRaw(name))?.instanceId !== id) return undefined;
+  const stored = new Map<string, string | undefined>();
+  for (let page: ChainPageRequest | undefined = { limit: 1000 }; page !== undefined; ) {
+    const { versions, next }: Awaited<ReturnType<typeof accounts.secretVersions>> = await accounts.secretVersions(
+      name,
+      page,
+    );
+    for (const [secret, version] of versions) stored.set(secret, version);
+    page = next === undefined ? undefined : { limit: 1000, after: next };
+  }
+  return stored;
+}
 
 async function headOfInstance(name: string, id: string, { accounts }: ChainTools): Promise<ChainHead | 'damaged'> {
   const record = await accounts.readRaw(name);

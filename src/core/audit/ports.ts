@@ -32,6 +32,14 @@ export interface AccountChainStore {
   /** The ids of the account instances that have entries under the name, in order. */
   chains(name: string): Promise<string[]>;
   audit(name: string, instanceId: string, page: ChainPageRequest): Promise<ChainPage>;
+  /**
+   * `<kind>/<name>` of each secret that the account has now, with its version, in the order of the table. Undefined: the
+   * row is damaged.
+   */
+  secretVersions(
+    name: string,
+    page: ChainPageRequest,
+  ): Promise<{ versions: (readonly [secret: string, version: string | undefined])[]; next?: string }>;
   /** The record, even when it is damaged. */
   readRaw(name: string): Promise<RawRow<Omit<Tombstone, 'deletedAt'>> | undefined>;
   tombstone(name: string, instanceId: string): Promise<RawRow<Tombstone> | undefined>;

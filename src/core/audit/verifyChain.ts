@@ -5,10 +5,11 @@
  */
 
 import type { Flaw } from '../base/vocabulary.ts';
-import { type ChainHead, emptyChain, positionText } from './auditEntry.ts';
+import { type AuditEntry, type ChainHead, emptyChain, positionText } from './auditEntry.ts';
 import { linkOf } from './chainCheck.ts';
 import type { Chain } from './chains.ts';
 import type { AuditDeps } from './deps.ts';
+import { type SecretsCheck, secretsCheck } from './secretsCheck.ts';
 
 export interface Verification {
   /** `unfinished`: the time of the call is over; continue after `verified`. */
@@ -22,7 +23,7 @@ export interface Verification {
   /** Published heads that this call has compared and found to match. */
   readonly compared: number;
   /** The first broken link. */
-  readonly broken?: { readonly sequence: number; readonly flaw: Flaw };
+  readonly broken?: { readonly sequence: number; readonly flaw: Flaw; readonly secret?: string };
 }
 
 export interface VerificationRequest {
@@ -56,6 +57,7 @@ async function walk(chain: Chain, { after = emptyChain, announced = [] }: Verifi
   const until = tools.clock.monotonic() + timeMs;
   const stored = await chain.head();
   const head = stored === 'damaged' ? emptyChain : stored;
+  const secrets = after.sequence > 0 || stored === 'damaged' ? undefined : await secretsOf(chain, stored);
   const marks = [
     ...announced.map((one) => ({ ...one, flaw: 'AnnouncedDiffers' as const })),
     ...(head.sequence === 0 ? [] : [{ ...head, flaw: 'HeadDiffers' as const }]),
@@ -87,6 +89,7 @@ async function walk(chain: Chain, { after = emptyChain, announced = [] }: Verifi
       if (typeof link === 'string') return brokenAt(last.sequence + 1, link);
       const flaw = flawAt(link);
       if (flaw !== undefined) return brokenAt(link.sequence, flaw);
+      secrets?.see(row.entry as AuditEntry);
       last = link;
     }
     if (page.next === undefined) break;
@@ -103,5 +106,13 @@ async function walk(chain: Chain, { after = emptyChain, announced = [] }: Verifi
   if (now.sequence < last.sequence) return brokenAt(now.sequence + 1, 'BeyondHead');
   if (now.sequence === last.sequence && now.hash !== last.hash) return brokenAt(last.sequence, 'HeadDiffers');
   if (announced.some(({ sequence }) => sequence > last.sequence)) return brokenAt(last.sequence + 1, 'Missing');
-  return ended({ result: 'whole' });
+  const differing = secrets?.differing();
+  if (differing === undefined) return ended({ result: 'whole' });
+  return ended({ result: 'broken', broken: { ...differing, flaw: 'SecretDiffers' } });
+}
+
+/** Only in a verification from the first entry on, because it needs the last entry about every secret. */
+async function secretsOf(chain: Chain, { sequence }: ChainHead): Promise<SecretsCheck | undefined> {
+  const stored = await chain.secrets?.();
+  return stored && secretsCheck(stored, sequence);
 }

@@ -35,4 +35,5 @@ export type Flaw =
   | 'HeadDiffers'
   | 'BeyondHead'
   | 'AnnouncedDiffers'
-  | 'StateDamaged';
+  | 'StateDamaged'
+  | 'SecretDiffers';

@@ -19,6 +19,11 @@ export function indexing(
         overview.account(record.value, entries);
         return etag;
       },
+      async saveWithSecret(record, entries, secret) {
+        const etag = await accounts.saveWithSecret(record, entries, secret);
+        overview.account(record.value, entries);
+        return etag;
+      },
     },
     bindings: {
       ...bindings,

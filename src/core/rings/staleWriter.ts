@@ -7,7 +7,7 @@
  *
  * Replacing a record needs none of this: the pass of the retiring phase changes the ETag of every record, also without
  * anything to re-seal, and a writer who reads the record after that seals with rings that are at most `arrivingMs` old.
- * A secret is replaced only by one under the same or a newer KEK, and the pass re-seals one under an older KEK.
+ * A secret is saved in one batch with the record (secrets/saveSecret.ts).
  */
 
 import type { RingsDeps } from './deps.ts';

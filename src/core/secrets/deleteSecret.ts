@@ -2,20 +2,28 @@
 
 import type { SecretRef } from '../accounts/secretRow.ts';
 import { checkPreconditions, type Preconditions } from '../accounts/writeAccount.ts';
+import type { Actor } from '../audit/auditEntry.ts';
 import { LostRace, retryLostRaces } from '../base/errors.ts';
 import type { SecretsDeps } from './deps.ts';
 import { accountToServe, secretEtagOf } from './readSecret.ts';
+import { removeSecret } from './saveSecret.ts';
+import { keyward } from './secretAudit.ts';
 
 /**
  * Returns whether there was a secret to delete. @throws Refusal AccountNotFound | CustomerKeyInaccessible |
  * PreconditionFailed
  */
-export function deleteSecret(ref: SecretRef, conditions: Preconditions, service: SecretsDeps): Promise<boolean> {
+export function deleteSecret(
+  ref: SecretRef,
+  conditions: Preconditions,
+  service: SecretsDeps,
+  actor: Actor = keyward,
+): Promise<boolean> {
   return retryLostRaces(async () => {
-    const [, row] = await Promise.all([accountToServe(ref.account, service), service.secrets.read(ref)]);
+    const [{ record }, row] = await Promise.all([accountToServe(ref.account, service), service.secrets.read(ref)]);
     checkPreconditions(conditions, row && secretEtagOf(row), 'secret');
     if (row === undefined) return false;
-    if (!(await service.secrets.remove(ref, row.etag))) throw new LostRace('The secret has changed.');
+    if (!(await removeSecret(row, record, actor, service))) throw new LostRace('The secret has changed.');
     return true;
   });
 }

@@ -10,7 +10,6 @@ export interface SecretStore {
   read(ref: SecretRef): Promise<StoredSecret | undefined>;
   /** In the order of names; of one kind, or of all. */
   page(account: string, request: { kind?: SecretKind; limit: number; after?: string }): Promise<SecretPage>;
-  insert(ref: SecretRef, row: SecretRow): Promise<string | undefined>;
   replace(ref: SecretRef, row: SecretRow, etag: string): Promise<string | undefined>;
   remove(ref: SecretRef, etag: string): Promise<boolean>;
   /**

@@ -4,10 +4,10 @@
  *   moving    passes over all secrets, until one finds no secret under an older key and `olderKeyWaitMs` have passed
  *   retiring  a pass that began after the record says so finds none: one conditional write destroys the older keys
  *
- * Why no secret is lost: a writer reads the record after its save (writeSecret.ts). If it does not read `retiring`, its
- * save came before, so the pass of the second phase finds its secret. If it does, it encrypts the secret again. A pass
- * that is delayed between encrypting and saving fails on the row's ETag. A pass may stop anywhere: the record says that
- * there is one to do, and how far it has come.
+ * Why no secret is lost: a writer saves only beside a record with the account key that it used (writeSecret.ts), so the
+ * pass, which comes after the change of that record, finds its secret. A pass that is delayed between encrypting and
+ * saving fails on the row's ETag. A pass may stop anywhere: the record says that there is one to do, and how far it has
+ * come.
  */
 
 import pLimit from 'p-limit';

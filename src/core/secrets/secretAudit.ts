@@ -11,6 +11,9 @@ import type { SecretsDeps } from './deps.ts';
 
 type EntryTools = AppendTools & Pick<SecretsDeps, 'log' | 'alarmLimiter'>;
 
+/** The part of Keyward that acts where no caller is known. */
+export const keyward = { kind: 'keyward', id: 'secrets' } as const;
+
 export const pathOf = ({ kind, name }: Pick<SecretRef, 'kind' | 'name'>): string => `${kind}/${name}`;
 
 /**
@@ -40,8 +43,6 @@ export async function auditReveal(
   });
   measure(tools.log, 'keyward.reveals', refs.length, { kind: first.kind });
 }
-
-const keyward = { kind: 'keyward', id: 'secrets' } as const;
 
 /**
  * Rows that do not decrypt to what their context says: edited, swapped or damaged. They stay as they are. The log has

@@ -1,30 +1,32 @@
 /**
  * Writes secrets. A writer may be delayed anywhere between encrypting and saving, even while the account key or the
- * at-rest ring is rotated and the older key destroyed. Two things keep its secret readable:
+ * at-rest ring is rotated and the older key destroyed. Its secret stays readable, because it saves only beside a record
+ * that names the keys it used:
  *
- *   replacing   is conditional on the row that was read. Before an older key is destroyed, a pass has changed every row under it,
- *               so the condition of the delayed writer fails and it begins again
- *   after it    the writer reads the record again, and the rings where it is stale (rings/staleWriter.ts). It is done only when the
- *               keys that it used are ones that a later pass over the secrets will find. Otherwise it encrypts again: it still
- *               has the plain bytes
+ *   account key   a rotation changes the record, and the pass over the secrets comes after it
+ *   at-rest KEK   the pass of the retiring phase notes in the record the oldest KEK that may still encrypt (`keksFrom`),
+ *                 before it looks at the account's secrets
+ *
+ * A writer that comes later finds its save refused, reads again and encrypts again: it still has the plain bytes. One that
+ * replaces a secret is also conditional on the row that it read, which a pass may have changed.
  */
 
 import type { AccountView, ActiveAccount } from '../accounts/account.ts';
-import { accountNotFound, findAccount } from '../accounts/readAccount.ts';
 import { protectSecret } from '../accounts/secretLayers.ts';
 import type { SecretRef, SecretRow, StoredSecret } from '../accounts/secretRow.ts';
 import { checkPreconditions, type Preconditions } from '../accounts/writeAccount.ts';
+import type { Actor } from '../audit/auditEntry.ts';
 import { type Bytes, base64, wipe } from '../base/bytes.ts';
 import { defined } from '../base/defined.ts';
-import { LostRace, Refusal, retryLostRaces } from '../base/errors.ts';
+import { Refusal, retryLostRaces } from '../base/errors.ts';
 import { KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
 import { parseSecret, plainLengthOf } from '../crypto/secretEnvelope.ts';
 import type { Rings } from '../rings/ring.ts';
-import { isSealStillValid } from '../rings/staleWriter.ts';
 import type { SecretsDeps } from './deps.ts';
 import { headerOf, secretAddressOf, storedBytes } from './openStoredSecrets.ts';
 import { accountToServe, secretEtagOf } from './readSecret.ts';
-import { alarm, integrityFailure } from './secretAudit.ts';
+import { saveSecret } from './saveSecret.ts';
+import { alarm, integrityFailure, keyward } from './secretAudit.ts';
 
 export interface SecretInput {
   /** As written. The reference has its folded form. */
@@ -47,6 +49,7 @@ export function putSecret(
   input: SecretInput,
   conditions: Preconditions,
   service: SecretsDeps,
+  actor: Actor = keyward,
 ): Promise<{ secret: StoredSecret; created: boolean }> {
   // A lost race is read again even where the caller sets a condition: the ETag says whether the value is still the
   // caller's.
@@ -58,8 +61,8 @@ export function putSecret(
       view = await accountToServe(ref.account, service);
     const secret =
       row !== undefined && (await keepsValue(view, row, input, service))
-        ? await relabel(row, input, service)
-        : await seal(view, row, ref, input, service);
+        ? await relabel(view, row, input, actor, service)
+        : await seal(view, row, ref, input, actor, service);
     return { secret, created: row === undefined };
   });
 }
@@ -84,7 +87,7 @@ async function storedLength(view: AccountView, row: StoredSecret, service: Secre
   try {
     const stored = storedBytes(row);
     const { generation, ringGeneration } = parseSecret(stored);
-    const { atRest } = await ringsFor(row, service);
+    const { atRest } = await ringsFor(view.record, row, service);
     atRest.kek(ringGeneration);
     const { accountKeyGeneration, olderAccountKeys: older } = view.record;
     if (generation !== accountKeyGeneration && !older?.keys.some((one) => one.generation === generation))
@@ -97,11 +100,19 @@ async function storedLength(view: AccountView, row: StoredSecret, service: Secre
   }
 }
 
-async function relabel(row: StoredSecret, { name, label }: SecretInput, service: SecretsDeps): Promise<StoredSecret> {
+async function relabel(
+  { record }: AccountView,
+  row: StoredSecret,
+  { name, label }: SecretInput,
+  actor: Actor,
+  service: SecretsDeps,
+): Promise<StoredSecret> {
   if (row.value.name === name && row.value.label === label) return row;
   const { label: _, ...kept } = row.value;
   const changes = { name, version: service.random.uuid(), updatedAt: service.clock.now() };
-  return saved(row.ref, { ...kept, ...changes, ...defined({ label }) }, row.etag, service);
+  const value = { ...kept, ...changes, ...defined({ label }) };
+  const etag = await saveSecret({ ref: row.ref, row: value, etag: row.etag }, record, actor, service);
+  return { ref: row.ref, value, etag };
 }
 
 async function seal(
@@ -109,6 +120,7 @@ async function seal(
   row: StoredSecret | undefined,
   ref: SecretRef,
   input: SecretInput,
+  actor: Actor,
   service: SecretsDeps,
 ): Promise<StoredSecret> {
   if ('needed' in input.value)
@@ -126,10 +138,13 @@ async function seal(
       createdAt: row?.value.createdAt || now,
       updatedAt: now,
     };
-    const rings = await ringsFor(row, service);
-    const sealed = await sealedUnder(view, ref, plain, service);
-    const secret = await saved(ref, { ...about, sealed }, row?.etag, service);
-    return await resealUntilValid(secret, view.record, rings, plain, service);
+    const { atRest } = await ringsFor(view.record, row, service);
+    const value = { ...about, sealed: await sealedUnder(view, ref, plain, atRest, service) };
+    const used = { generation: view.record.accountKeyGeneration, kek: atRest.newest.generation };
+    const isCurrent = (now: ActiveAccount) =>
+      now.accountKeyGeneration === used.generation && used.kek >= oldestKekOf(now);
+    const etag = await saveSecret({ ref, row: value, etag: row?.etag, isCurrent }, view.record, actor, service);
+    return { ref, value, etag };
   } finally {
     wipe(made);
   }
@@ -141,55 +156,28 @@ function ofWhat({ of: given }: SecretInput, row: StoredSecret | undefined): Pick
   return of === undefined ? {} : { of };
 }
 
+const oldestKekOf = ({ keksFrom }: ActiveAccount): number => keksFrom?.['at-rest'] ?? 0;
+
 /** Never older than the KEK of the row to replace: a row that a pass has changed does not go back. */
-async function ringsFor(row: StoredSecret | undefined, { rings }: Pick<SecretsDeps, 'rings'>): Promise<Rings> {
+async function ringsFor(
+  record: ActiveAccount,
+  row: StoredSecret | undefined,
+  { rings }: Pick<SecretsDeps, 'rings'>,
+): Promise<Rings> {
   const known = await rings();
   const stands = row === undefined ? 0 : (headerOf(row)?.ringGeneration ?? 0);
-  return stands > known.atRest.newest.generation ? rings('fresh') : known;
+  return Math.max(stands, oldestKekOf(record)) > known.atRest.newest.generation ? rings('fresh') : known;
 }
 
-async function sealedUnder(view: AccountView, ref: SecretRef, plain: Bytes, service: SecretsDeps): Promise<string> {
-  const { atRest } = await service.rings();
+async function sealedUnder(
+  view: AccountView,
+  ref: SecretRef,
+  plain: Bytes,
+  atRest: Rings['atRest'],
+  service: SecretsDeps,
+): Promise<string> {
   const context = { ...secretAddressOf(view.record, ref), generation: view.record.accountKeyGeneration };
   return service.leases.withAccountKey(view, (accountKey) =>
     base64(protectSecret(plain, context, accountKey, atRest, service.random)),
   );
-}
-
-async function saved(
-  ref: SecretRef,
-  value: SecretRow,
-  etag: string | undefined,
-  { secrets }: Pick<SecretsDeps, 'secrets'>,
-): Promise<StoredSecret> {
-  const saving = etag === undefined ? secrets.insert(ref, value) : secrets.replace(ref, value, etag);
-  const newEtag = await saving;
-  if (newEtag === undefined) throw new LostRace('The secret has changed.');
-  return { ref, value, etag: newEtag };
-}
-
-/** Repeats until the saved secret is under a key that will not be destroyed without it. */
-async function resealUntilValid(
-  secret: StoredSecret,
-  sealedBy: ActiveAccount,
-  used: Rings,
-  plain: Bytes,
-  service: SecretsDeps,
-): Promise<StoredSecret> {
-  const isAtRest = await isSealStillValid(used, service);
-  const view = await findAccount(secret.ref.account, service);
-  if (view === undefined || view.record.instanceId !== sealedBy.instanceId) {
-    await service.secrets.remove(secret.ref, secret.etag);
-    throw accountNotFound(secret.ref.account);
-  }
-  const { accountKeyGeneration, olderAccountKeys: older } = view.record;
-  const generation = sealedBy.accountKeyGeneration;
-  const isBeingRekeyed = older?.phase === 'moving' && older.keys.some((one) => one.generation === generation);
-  if (isAtRest && (generation === accountKeyGeneration || isBeingRekeyed)) return secret;
-  const rings = await service.rings();
-  const value = { ...secret.value, sealed: await sealedUnder(view, secret.ref, plain, service) };
-  const etag = await service.secrets.replace(secret.ref, value, secret.etag);
-  // Another writer has changed, replaced or deleted it since: this writer no longer left it under the older key.
-  if (etag === undefined) return secret;
-  return resealUntilValid({ ...secret, value, etag }, view.record, rings, plain, service);
 }

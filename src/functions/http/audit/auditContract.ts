@@ -89,6 +89,7 @@ export const brokenLink = {
   account: z.string().optional().meta({ description: 'The name of the account, for the chain of one.' }),
   sequence,
   flaw: z.enum(flawNames),
+  secret: z.string().optional().meta({ description: '`<kind>/<name>` where the flaw is about a secret.' }),
   meaning: z.string(),
   whoActs,
   remedy: z.string().meta({ description: 'What to type, or to do.' }),

@@ -64,12 +64,12 @@ export function renderRevealed(api: SecretApi, secret: StoredSecret, plain: Byte
 }
 
 function put(api: SecretApi): RouteHandler {
-  return async ({ request, service }) => {
+  return async ({ request, service, actor }) => {
     const ref = refIn(api, request);
     const input = api.parse(await readJson(request));
     const name = request.params[api.parameter] ?? '';
     try {
-      const { secret, created } = await putSecret(ref, { name, ...input }, conditionsIn(request), service);
+      const { secret, created } = await putSecret(ref, { name, ...input }, conditionsIn(request), service, actor);
       return { status: created ? 201 : 200, headers: { ETag: secretEtagOf(secret) }, jsonBody: render(api, secret) };
     } finally {
       if ('given' in input.value) wipe(input.value.given);
@@ -107,8 +107,8 @@ const list =
 
 const remove =
   (api: SecretApi): RouteHandler =>
-  async ({ request, service }) => {
-    const existed = await deleteSecret(refIn(api, request), conditionsIn(request), service);
+  async ({ request, service, actor }) => {
+    const existed = await deleteSecret(refIn(api, request), conditionsIn(request), service, actor);
     return { status: existed ? 200 : 204 };
   };
 
