@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { sign } from '../../packages/entra-emulator/src/signing.ts';
 import { type Caller, caller } from '../../src/local/client.ts';
 import { apiAudience, homeTenantId, location } from '../../src/local/operator.ts';
-import { got, newAccount, refused, useStack } from './support.ts';
+import { got, newAccount, refused, useStack, withCustomerKey } from './support.ts';
 
 const revealsPerMinute = 3;
 const world = useStack({
@@ -111,6 +111,15 @@ describe('a token that names owners', () => {
     const api = await limited();
     await refused(403, 'AuthorizationFailed', api('PUT', '/api/accounts/theirs-too', newAccount('fabrikam')));
     await got(201, api('PUT', '/api/accounts/mine-too', newAccount('contoso')));
+  });
+
+  test('tries keys for its owners only, also for an account that does not exist', async () => {
+    const api = await limited();
+    const key = 'https://another-kv.vault.azure.net/keys/k';
+    const trial = (owner: string) =>
+      api('POST', '/api/accounts/not-there/validateEncryption', withCustomerKey(owner, key));
+    await refused(403, 'AuthorizationFailed', trial('fabrikam'));
+    await got(200, trial('contoso'));
   });
 
   test('makes none of the calls that are about all accounts', async () => {

@@ -59,10 +59,13 @@ export const validationAnswer = z.strictObject({ valid: z.boolean(), checks: z.a
   ],
 });
 
-const handler: RouteHandler = async ({ request, service }) => {
+const handler: RouteHandler = async ({ request, service, owners }) => {
   const { waitSeconds = 0, ...input } = parsed(body, await readJson(request));
   const name = parseAccountName(request.params.accountName ?? '');
-  return { status: 200, jsonBody: await validateEncryption(name, inputIn(input), waitSeconds, service) };
+  return {
+    status: 200,
+    jsonBody: await validateEncryption(name, inputIn(input), waitSeconds, service, defined({ owners })),
+  };
 };
 
 export const validateEncryptionApi: Route = {
