@@ -27,8 +27,18 @@ export interface Outcome {
 }
 
 /** Undefined when this machine has no compiler and no way to get one. */
-export async function findCompiler(environment: Readonly<Record<string, string>>): Promise<Compiler | undefined> {
-  for (const find of [fromNuGet, async () => 'bicep', fromAzureCli]) {
+export const findCompiler = (environment: Readonly<Record<string, string>>): Promise<Compiler | undefined> =>
+  firstOf([fromNuGet, async () => 'bicep', fromAzureCli], environment);
+
+/** Undefined when this machine has no compiler: nothing is downloaded. */
+export const findInstalled = (environment: Readonly<Record<string, string>>): Promise<Compiler | undefined> =>
+  firstOf([fromCache, async () => 'bicep', fromAzureCli], environment);
+
+async function firstOf(
+  ways: readonly (() => Promise<string | undefined>)[],
+  environment: Readonly<Record<string, string>>,
+): Promise<Compiler | undefined> {
+  for (const find of ways) {
     const path = await find();
     if (path === undefined) continue;
     const compiler = (...parameters: string[]) => run(path, parameters, environment);
@@ -39,13 +49,19 @@ export async function findCompiler(environment: Readonly<Record<string, string>>
   return undefined;
 }
 
+const os = { linux: 'linux', darwin: 'osx', win32: 'win' }[process.platform as string];
+const id = `Azure.Bicep.CommandLine.${os}-${process.arch}`;
+const packages = join(root, 'build/bicep/packages');
+
+async function fromCache(): Promise<string | undefined> {
+  const path = join(packages, id.toLowerCase(), bicepVersion, 'tools', executable);
+  return (await exists(path)) ? path : undefined;
+}
+
 /** NuGet has a package for each platform, all with the compiler at the same path. */
 async function fromNuGet(): Promise<string | undefined> {
-  const os = { linux: 'linux', darwin: 'osx', win32: 'win' }[process.platform as string];
-  const id = `Azure.Bicep.CommandLine.${os}-${process.arch}`;
-  const packages = join(root, 'build/bicep/packages');
-  const path = join(packages, id.toLowerCase(), bicepVersion, 'tools', executable);
-  if (await exists(path)) return path;
+  const cached = await fromCache();
+  if (cached !== undefined) return cached;
   const project = join(root, 'infra/check/bicep.csproj');
   const properties = [
     `-p:BicepPackage=${id}`,
@@ -53,7 +69,7 @@ async function fromNuGet(): Promise<string | undefined> {
     `-p:BaseIntermediateOutputPath=${join(root, 'build/bicep/obj/')}`,
   ];
   await run('dotnet', ['restore', project, '--nologo', '--packages', packages, ...properties], {});
-  return (await exists(path)) ? path : undefined;
+  return fromCache();
 }
 
 /** https://learn.microsoft.com/cli/azure/azure-cli-configuration: AZURE_CONFIG_DIR moves the folder. */

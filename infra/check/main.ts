@@ -10,7 +10,10 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
+import { connectionPlan } from '../../src/core/customerPage/connectionPlan.ts';
+import { planFacts } from '../../test/customerPage/planFacts.ts';
 import { bicepVersion, type Compiler, findCompiler, type Outcome } from './compiler.ts';
+import { lintText } from './lintText.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -40,6 +43,11 @@ async function main(): Promise<void> {
 
   const files: (readonly [path: string, text: string])[] = [];
   await expectClean('infra/**/*.bicep', compiler.run('lint', '--pattern', './infra/**/*.bicep'));
+  for (const [name, facts] of Object.entries(planFacts)) {
+    const { bicep } = connectionPlan(facts);
+    const diagnostics = bicep === undefined ? '' : await lintText(bicep.text, compiler);
+    if (diagnostics !== '') fail(`The Bicep of the connection plan '${name}':\n${diagnostics}`);
+  }
   const azd = 'infra/azd/main.bicepparam';
   await expectClean(azd, compiler.run('build-params', azd, '--stdout'));
   for (const template of buttons) files.push([template.replace(/bicep$/, 'json'), await compiled(compiler, template)]);

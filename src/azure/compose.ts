@@ -35,6 +35,7 @@ import { type HealthCheck, keyChecks } from '../core/health.ts';
 import { indexing } from '../core/overview/indexedStores.ts';
 import { createOverviewWriter } from '../core/overview/overviewWriter.ts';
 import { ownedAccounts } from '../core/overview/ownedAccounts.ts';
+import { passesNow } from '../core/passProgress.ts';
 import type { OperatorKeys } from '../core/rings/kek.ts';
 import { createRings } from '../core/rings/ringCache.ts';
 import type { Service } from '../core/service.ts';
@@ -146,6 +147,7 @@ export async function compose(
     ] satisfies HealthCheck[],
     poisoned: async () => (await countOf('vault-work-poison')) + (await countOf('daily-pass-poison')),
     dailyWaiting: () => countOf('daily-pass'),
+    passes: () => passesNow(parts),
     ...replace,
     announcer,
     overview,

@@ -2,13 +2,14 @@
 import { expect, test } from 'vitest';
 import { routes } from '../../src/functions/routes.ts';
 import { caller } from '../../src/local/client.ts';
+import { appPrincipalId } from '../../src/local/operator.ts';
 import { got, refused, useStack, vaultWithKey, withCustomerKey } from './support.ts';
 
 const world = useStack();
 
-async function linkOf(owner: string, hours?: number) {
+async function linkOf(owner: string, input: Record<string, unknown> = {}) {
   const path = `/api/operator/owners/${owner}/links`;
-  const { body } = await got(201, world.api('POST', path, hours === undefined ? {} : { hours }));
+  const { body } = await got(201, world.api('POST', path, input));
   const token = new URL(body.address).hash.slice(1);
   return { id: body.id as string, path, api: caller(world.stack.host.url, { authorization: `Bearer ${token}` }) };
 }
@@ -31,6 +32,43 @@ test('a link shows the keys of its owner with the bounds, runs the dry run, and 
   const other = (await got(200, run(foreign))).body;
   expect(other.valid).toBe(false);
   expect(JSON.stringify(other)).not.toContain('"hidden"');
+});
+
+test('a link answers with the plan of a key, and with what would happen if the customer changed it', async () => {
+  const own = await vaultWithKey(world, 'planned-kv');
+  const { api } = await linkOf('planned');
+  const plan = (query: string) => api('GET', `/api/customer/plan?${query}`);
+  await refused(400, 'InvalidParameter', plan(''));
+  await refused(400, 'InvalidParameter', plan(`keyIdentifier=${own}`));
+  await refused(400, 'InvalidParameter', plan('keyIdentifier=media&location=westeurope'));
+  const first = (await got(200, plan(`keyIdentifier=${own}&location=westeurope`))).body;
+  expect(first).toMatchObject({ keyIdentifier: own, region: 'westeurope', principalId: appPrincipalId });
+  await got(201, world.api('PUT', '/api/accounts/planned', withCustomerKey('planned', own)));
+  const { az, ...second } = (await got(200, plan(`keyIdentifier=${own}`))).body;
+  expect({ ...second, az }).toEqual(first);
+  expect(az.at(-1).commands[0]).toContain(`--assignee-object-id ${appPrincipalId} `);
+  const forecast = (act: string, keyIdentifier = own) => api('POST', '/api/customer/whatIf', { act, keyIdentifier });
+  const deleted = (await got(200, forecast('deleteKey'))).body;
+  expect(deleted).toMatchObject({ effect: 'blocked', withinSeconds: 126, accounts: [{ name: 'planned', key: own }] });
+  await refused(400, 'InvalidRequestContent', forecast('disableVersion'));
+  const { api: stranger } = await linkOf('stranger');
+  await refused(404, 'NotFound', stranger('POST', '/api/customer/whatIf', { act: 'deleteKey', keyIdentifier: own }));
+});
+
+test('a link that names an identity of another tenant plans and checks the first key through it', async () => {
+  const tenantId = 'dddddddd-0000-4000-8000-000000000001';
+  const client = 'cccccccc-0000-4000-8000-000000000001';
+  const userAssignedIdentity =
+    '/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/speaker';
+  const federated = { federatedIdentityClientId: client, tenantId };
+  const identity = { useSystemAssignedIdentity: false, userAssignedIdentity, ...federated };
+  const { api } = await linkOf('abroad', { identity });
+  const key = 'https://abroad-kv.vault.azure.net/keys/media';
+  const { body } = await got(200, api('GET', `/api/customer/plan?keyIdentifier=${key}&location=westeurope`));
+  expect(body.application).toMatchObject({ clientId: client, tenantId });
+  expect(body.principalId).toBeUndefined();
+  const wrong = { identity: { useSystemAssignedIdentity: true, ...federated } };
+  await refused(400, 'InvalidRequestContent', world.api('POST', '/api/operator/owners/abroad/links', wrong));
 });
 
 test('a position of another owner in a list is refused', async () => {

@@ -259,10 +259,10 @@ test('the calls of a customer’s link match the document', async () => {
   const customer = recorded(caller(world.stack.host.url, { authorization: `Bearer ${token}` }));
   await got(200, customer('GET', '/api/customer/keys'));
   await got(200, customer('GET', '/api/customer/receipts'));
-  await got(
-    200,
-    customer('POST', '/api/customer/dryRun', { keyIdentifier: 'https://busy-kv.vault.azure.net/keys/cmk' }),
-  );
+  const keyIdentifier = 'https://busy-kv.vault.azure.net/keys/cmk';
+  await got(200, customer('POST', '/api/customer/dryRun', { keyIdentifier }));
+  await got(200, customer('GET', `/api/customer/plan?keyIdentifier=${keyIdentifier}&location=westeurope`));
+  await got(200, customer('POST', '/api/customer/whatIf', { act: 'deleteKey', keyIdentifier }));
   await got(200, api('DELETE', `${links}/${body.id}`));
   await api('DELETE', `${links}/${body.id}`);
   await customer('GET', '/api/customer/keys');

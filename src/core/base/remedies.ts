@@ -5,6 +5,19 @@
  * managed-hsm/access-control and recovery.
  */
 import { type Cause, causeCatalogue } from './causeCatalogue.ts';
+import {
+  createKey,
+  grantKey,
+  isManagedHsm,
+  type KeyPlace,
+  keyOptions,
+  principalOf,
+  resourceIdOf,
+  rotateKey,
+  type ServiceIdentity,
+  vaultOptions,
+  versionOptions,
+} from './keyCommands.ts';
 
 /** The key that a remedy is about. Absent facts are unknown, and the text then says where to find them. */
 export interface RemedyTarget {
@@ -16,7 +29,7 @@ export interface RemedyTarget {
   readonly version?: string;
   /** The tenant of the vault. */
   readonly tenantId?: string;
-  readonly identity?: RemedyIdentity;
+  readonly identity?: ServiceIdentity;
   /** The object id that grants in the vault's tenant use. */
   readonly principalId?: string;
   /** The address from which Keyward calls the vault. */
@@ -27,22 +40,10 @@ export interface RemedyTarget {
   readonly isControlLookFailed?: boolean;
 }
 
-type RemedyIdentity =
-  | { readonly useSystemAssignedIdentity: true }
-  | {
-      readonly useSystemAssignedIdentity: false;
-      readonly userAssignedIdentity: string;
-      readonly federatedIdentityClientId?: string;
-    };
-
-/** `https://<vault><suffix>/keys/<key>`: the second label of the host distinguishes a Managed HSM. */
-export const isManagedHsm = (vaultHost: string): boolean => vaultHost.split('.')[1] === 'managedhsm';
-
 interface Words {
   readonly isHsm: boolean;
   readonly host: string;
-  /** `--vault-name contoso` or `--hsm-name contoso`, for commands on keys. */
-  readonly vaultOfKey: string;
+  readonly place: KeyPlace;
   /** `--name contoso` or `--hsm-name contoso`, for commands on the vault. */
   readonly vault: string;
   /** The identifier of the key, with its newest version when a command needs one. */
@@ -96,9 +97,9 @@ const remedies: Readonly<Record<Cause, (words: Words, target: RemedyTarget) => s
   KeyIdentifierMalformed: (_, target) =>
     `Copy it from the vault: the Key Identifier of the key in the portal, of the form https://NAME${suffixOf(target)}/keys/KEY.`,
   OwnerMismatch: () => "Use a vault and identity of the account's own owner, or ask the operator to review the claims.",
-  KeyTypeUnsupported: ({ isHsm, key }) => `Create an RSA key: ${createKey(key, isHsm)}`,
-  KeySizeUnsupported: ({ isHsm, key }) => `Create one of these sizes: ${createKey(key, isHsm)}`,
-  KeyExpired: ({ key }) => `Create a new version: az keyvault key rotate ${key}`,
+  KeyTypeUnsupported: ({ place }) => `Create an RSA key: ${createKey(place)}`,
+  KeySizeUnsupported: ({ place }) => `Create one of these sizes: ${createKey(place)}`,
+  KeyExpired: ({ place }) => `Create a new version: ${rotateKey(place)}`,
   KeyNotYetValid: ({ keyVersion }) =>
     `Wait for it, or make it valid now: az keyvault key set-attributes ${keyVersion} --not-before "$(date -u +%Y-%m-%dT%H:%M:%SZ)"`,
   SoftDeleteMissing: ({ isHsm, vault }) =>
@@ -127,18 +128,16 @@ export const remedyOf = (cause: Cause, target: RemedyTarget): string => remedies
 function wordsOf(target: RemedyTarget): Words {
   const { vaultName, keyName, version, identity, principalId, clientAddress } = target;
   const host = hostOf(target);
-  const isHsm = isManagedHsm(host);
-  const vaultOfKey = `${isHsm ? '--hsm-name' : '--vault-name'} ${vaultName}`;
-  const key = `${vaultOfKey} --name ${keyName}`;
+  const place = { vaultHost: host, vaultName, keyName };
   return {
-    isHsm,
+    isHsm: isManagedHsm(host),
     host,
-    vaultOfKey,
-    vault: `${isHsm ? '--hsm-name' : '--name'} ${vaultName}`,
-    key,
-    keyVersion: version === undefined ? key : `${key} --version ${version}`,
-    resourceId: resourceIdOf(host, vaultName),
-    grant: grantOf({ vaultHost: host, vaultName, keyName }, principalOf(identity, principalId)),
+    place,
+    vault: vaultOptions(place),
+    key: keyOptions(place),
+    keyVersion: versionOptions(place, version),
+    resourceId: resourceIdOf(place),
+    grant: grantKey(place, principalOf(identity, principalId)),
     address: clientAddress ?? '"$OUTBOUND_ADDRESS"',
   };
 }
@@ -147,34 +146,7 @@ const hostOf = ({ vaultHost, vaultName }: RemedyTarget): string => vaultHost ?? 
 
 const suffixOf = (target: RemedyTarget): string => hostOf(target).slice(target.vaultName.length);
 
-const resourceIdOf = (host: string, vaultName: string): string =>
-  `"$(az keyvault show ${isManagedHsm(host) ? '--hsm-name' : '--name'} ${vaultName} --query id -o tsv)"`;
-
-const createKey = (key: string, isHsm: boolean): string =>
-  `az keyvault key create ${key} --kty ${isHsm ? 'RSA-HSM' : 'RSA'} --size 3072`;
-
-/** A Managed HSM has its own roles: an Azure role assignment grants nothing on its keys. */
-function grantOf(
-  { vaultHost, vaultName, keyName }: { vaultHost: string; vaultName: string; keyName: string },
-  principal: string,
-): string {
-  const assignee = `--assignee-object-id ${principal} --assignee-principal-type ServicePrincipal`;
-  return isManagedHsm(vaultHost)
-    ? `az keyvault role assignment create --hsm-name ${vaultName} --role "Managed HSM Crypto Service Encryption User" ${assignee} --scope /keys/${keyName}`
-    : `az role assignment create --role "Key Vault Crypto Service Encryption User" ${assignee} --scope "$(az keyvault show --name ${vaultName} --query id -o tsv)/keys/${keyName}"`;
-}
-
-/** The known principal, or a command that finds it. Only the operator can find that of the app's own identity. */
-function principalOf(identity: RemedyIdentity | undefined, principalId: string | undefined): string {
-  if (principalId !== undefined) return principalId;
-  if (identity === undefined || identity.useSystemAssignedIdentity) return '"$PRINCIPAL_ID"';
-  const { userAssignedIdentity, federatedIdentityClientId } = identity;
-  return federatedIdentityClientId === undefined
-    ? `"$(az identity show --ids ${userAssignedIdentity} --query principalId -o tsv)"`
-    : `"$(az ad sp show --id ${federatedIdentityClientId} --query id -o tsv)"`;
-}
-
-const applicationOf = (identity: RemedyIdentity | undefined): string =>
+const applicationOf = (identity: ServiceIdentity | undefined): string =>
   identity !== undefined && !identity.useSystemAssignedIdentity && identity.federatedIdentityClientId !== undefined
     ? identity.federatedIdentityClientId
     : '"$APPLICATION_ID"';

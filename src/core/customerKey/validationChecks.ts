@@ -6,6 +6,7 @@
 import type { CauseActor } from '../base/causeCatalogue.ts';
 import { type Cause, classOf } from '../base/causes.ts';
 import { Refusal } from '../base/errors.ts';
+import { rotateKey, tagKey } from '../base/keyCommands.ts';
 import type { Binding } from './binding.ts';
 import type { KeyIdentifier } from './keyIdentifier.ts';
 import { findingOf, type RuleMeasure, type RuleName } from './keyRequirements.ts';
@@ -97,8 +98,8 @@ export function ruleFound(rule: RuleName, { described, binding }: KeyFacts, meas
   const found = findingOf(rule, described.value, measure);
   if (found.result === 'unknown') return { ...found, message: 'The vault does not return this fact.' };
   if (found.result !== 'warn') return found;
-  const rotate = `az keyvault key rotate --vault-name ${binding?.vaultName} --name ${binding?.keyName}`;
-  return { ...found, message: 'The key version expires soon.', remedy: `Create a new version before: ${rotate}` };
+  const remedy = binding === undefined ? {} : { remedy: `Create a new version before: ${rotateKey(binding)}` };
+  return { ...found, message: 'The key version expires soon.', ...remedy };
 }
 
 /** Tags are the customer's own text, so the result says only whether the required one is present. */
@@ -108,13 +109,12 @@ export function tagFound({ described, binding }: KeyFacts, { ownerTag, owner }: 
   const { tags = {} } = described.value;
   const value = Object.hasOwn(tags, ownerTag) ? tags[ownerTag] : undefined;
   if (value === owner) return pass;
-  const set = `az keyvault key set-attributes --vault-name ${binding.vaultName} --name ${binding.keyName}`;
   return {
     result: 'fail',
     cause: 'OwnerMismatch',
     seen: value === undefined ? 'no such tag' : 'another value',
     message: `The key does not carry the tag '${ownerTag}' with the value '${owner}'.`,
-    remedy: `Set it, and name the key’s other tags too, because the command removes the rest: ${set} --tags "${ownerTag}=${owner}"`,
+    remedy: `Set it, and name the key’s other tags too, because the command removes the rest: ${tagKey(binding, ownerTag, owner)}`,
   };
 }
 

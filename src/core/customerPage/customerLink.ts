@@ -7,9 +7,11 @@ import { createHmac, hkdfSync } from 'node:crypto';
 import type { Actor } from '../audit/auditEntry.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
 import { equalText, lengthPrefixed, utf8, wipe } from '../base/bytes.ts';
+import { defined } from '../base/defined.ts';
 import { Refusal, Unavailable } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
 import { type Kek, KeyMaterialMismatch, keyLength } from '../crypto/accountKeyEnvelope.ts';
+import type { KeyVaultIdentity } from '../customerKey/binding.ts';
 import type { CustomerLink, CustomerPageDeps } from './ports.ts';
 
 const purpose = 'keyward/customer-link/1';
@@ -25,6 +27,7 @@ export async function createLink(
   hours: number,
   createdBy: Actor,
   service: CustomerPageDeps,
+  identity?: KeyVaultIdentity,
 ): Promise<{ readonly link: CustomerLink; readonly token: string }> {
   const { customerLinks, clock, random, rings } = service;
   const now = clock.now();
@@ -34,7 +37,15 @@ export async function createLink(
   for (const { id } of ended) await customerLinks.remove(owner, id);
   if (known.length - ended.length >= mostLinks)
     throw new Refusal('Conflict', `The owner has ${mostLinks} links. Revoke one first.`, { target: 'owner' });
-  const link: CustomerLink = { id: random.uuid(), owner, createdAt: now, expiresAt: now + hours * hourMs, createdBy };
+  const expiresAt = now + hours * hourMs;
+  const link: CustomerLink = {
+    id: random.uuid(),
+    owner,
+    createdAt: now,
+    expiresAt,
+    createdBy,
+    ...defined({ identity }),
+  };
   await customerLinks.insert(link);
   await recordForService([{ type: 'LinkCreated', actor: createdBy, owners: [owner], link: link.id }], service);
   return { link, token: linkToken(link, (await rings()).atRest.newest) };

@@ -4,6 +4,7 @@ import type { Actor } from '../audit/auditEntry.ts';
 import type { AuditDeps } from '../audit/deps.ts';
 import type { CallerBudget } from '../base/callerBudget.ts';
 import type { EpochMs } from '../base/time.ts';
+import type { KeyVaultIdentity } from '../customerKey/binding.ts';
 
 export interface CustomerLink {
   readonly id: string;
@@ -11,6 +12,8 @@ export interface CustomerLink {
   readonly createdAt: EpochMs;
   readonly expiresAt: EpochMs;
   readonly createdBy: Actor;
+  /** Through which Keyward will use the customer's keys. Absent: that of the keys in use, or else Keyward's own. */
+  readonly identity?: KeyVaultIdentity;
 }
 
 export interface CustomerLinkStore {

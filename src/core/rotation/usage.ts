@@ -92,7 +92,7 @@ async function countByVersion({ binding }: Watch, service: RotationDeps): Promis
   const reads: Promise<void>[] = [];
   for await (const row of boundAccounts(binding.id, {}, service)) {
     const read = async () => {
-      const account = await namedBy(row, binding.id, service);
+      const account = await accountOfRow(row, binding.id, service);
       if (account === undefined) return;
       // The content of a damaged record is unknown. Its account counts where its row is, so that no version looks unused.
       const { version, follows } = account === 'damaged' ? row.value : account.encryption;
@@ -107,10 +107,10 @@ async function countByVersion({ binding }: Watch, service: RotationDeps): Promis
 }
 
 /** The account of a row, if its record equals the row: so it counts once, also with left-over rows. */
-async function namedBy(
+export async function accountOfRow(
   row: BoundRow,
   bindingId: string,
-  service: RotationDeps,
+  service: Pick<RotationDeps, 'accounts'>,
 ): Promise<CustomerKeyAccount | 'damaged' | undefined> {
   const stored = await unlessDamaged(service.accounts.read(row.value.name));
   if (stored === 'damaged') return stored;
@@ -192,7 +192,7 @@ export async function holdersOf(
 }
 
 async function holderOf(row: BoundRow, bindingId: string, service: RotationDeps): Promise<Holder | undefined> {
-  const account = await namedBy(row, bindingId, service);
+  const account = await accountOfRow(row, bindingId, service);
   if (account === undefined || account === 'damaged') return undefined;
   const { name, owner } = account.stored.value;
   const { follows, keyIdentifier } = account.encryption;

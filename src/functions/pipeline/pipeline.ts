@@ -77,7 +77,7 @@ async function withLink(route: ServedRoute, call: Call): Promise<HttpResponseIni
   if (token === undefined) throw unauthenticated('The request has no link. Open the address that the operator sent.');
   const link = await openLink(token, route.name, call.service);
   const actor = { kind: 'customerLink', id: link.id } as const;
-  return route.handler({ ...call, actor, owners: new Set([link.owner]) });
+  return route.handler({ ...call, actor, link, owners: new Set([link.owner]) });
 }
 
 /** The gate runs before the handler or at the same time, but no answer leaves before the gate has allowed the call. */

@@ -764,6 +764,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/customer/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How to connect a key, with the ids of this service
+         * @description With a customer's link.
+         */
+        get: operations["customerPlan"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/customer/whatIf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What would happen if the customer changed a key or its vault
+         * @description With a customer's link.
+         */
+        post: operations["customerWhatIf"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/operator/drills": {
         parameters: {
             query?: never;
@@ -2740,7 +2780,7 @@ export interface components {
             address: string;
         };
         /**
-         * @description hours: how long the link works, 168 at most. Absent: 24.
+         * @description hours: how long the link works, 168 at most. Absent: 24. identity: the one through which the customer's first key will be used, as in an account.
          * @example {}
          * @example {
          *       "hours": 48
@@ -2748,6 +2788,15 @@ export interface components {
          */
         CustomerLinkInput: {
             hours?: number | null;
+            identity?: {
+                useSystemAssignedIdentity: boolean;
+                /** @description This must be a resource id. */
+                userAssignedIdentity?: string | null;
+                federatedIdentityClientId?: string | null;
+                tenantId?: string | null;
+                readonly principalId?: unknown;
+                readonly clientId?: unknown;
+            } | null;
         };
         /**
          * @description Links that work now.
@@ -2957,7 +3006,7 @@ export interface components {
             nextLink?: string;
         };
         /**
-         * @description Keyward uses the identity that it uses for this key already, or else its own. Without location, regions are not compared.
+         * @description Keyward uses the identity of this key, or else that of the link, of the owner's other keys, or its own. Without location, regions are not compared.
          * @example {
          *       "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media",
          *       "location": "westeurope"
@@ -2967,6 +3016,156 @@ export interface components {
             /** @example https://contoso-keys.vault.azure.net/keys/media */
             keyIdentifier: string;
             location?: string | null;
+        };
+        /**
+         * @description The same for the Azure CLI, Bicep and Terraform.
+         * @example {
+         *       "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media",
+         *       "region": "westeurope",
+         *       "requirements": "A vault in westeurope with Azure RBAC, soft delete and purge protection.",
+         *       "role": "Key Vault Crypto Service Encryption User",
+         *       "scope": "Microsoft.KeyVault/vaults/contoso-keys/keys/media",
+         *       "principalId": "3c1f8f0e-2d4b-4c6a-9f7e-1a2b3c4d5e6f",
+         *       "az": [
+         *         {
+         *           "what": "Create the vault, unless you have one.",
+         *           "commands": [
+         *             "az group create --name contoso-keys --location westeurope",
+         *             "az keyvault create --name contoso-keys --resource-group contoso-keys --location westeurope --enable-rbac-authorization true --enable-purge-protection true --retention-days 90"
+         *           ]
+         *         },
+         *         {
+         *           "what": "Create the key, with a new version every year.",
+         *           "commands": [
+         *             "az keyvault key create --vault-name contoso-keys --name media --kty RSA --size 3072 --ops wrapKey unwrapKey",
+         *             "az keyvault key rotation-policy update --vault-name contoso-keys --name media --value '{\"lifetimeActions\":[{\"trigger\":{\"timeAfterCreate\":\"P1Y\"},\"action\":{\"type\":\"Rotate\"}}]}'"
+         *           ]
+         *         },
+         *         {
+         *           "what": "Give this service its role, on this key only.",
+         *           "commands": [
+         *             "az role assignment create --role \"Key Vault Crypto Service Encryption User\" --assignee-object-id 3c1f8f0e-2d4b-4c6a-9f7e-1a2b3c4d5e6f --assignee-principal-type ServicePrincipal --scope \"$(az keyvault show --name contoso-keys --query id -o tsv)/keys/media\""
+         *           ]
+         *         }
+         *       ],
+         *       "bicep": {
+         *         "file": "keyward.bicep",
+         *         "text": "var cryptoServiceEncryptionUser = 'e147488a-f6f5-4113-8e2d-b22465e65bf6'\n\nresource vault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {\n  name: 'contoso-keys'\n}\n\nresource key 'Microsoft.KeyVault/vaults/keys@2026-02-01' = {\n  parent: vault\n  name: 'media'\n  properties: {\n    kty: 'RSA'\n    keySize: 3072\n    keyOps: [\n      'wrapKey'\n      'unwrapKey'\n    ]\n    rotationPolicy: {\n      lifetimeActions: [\n        {\n          trigger: {\n            timeAfterCreate: 'P1Y'\n          }\n          action: {\n            type: 'rotate'\n          }\n        }\n      ]\n    }\n  }\n}\n\nresource grant 'Microsoft.Authorization/roleAssignments@2022-04-01' = {\n  name: guid(key.id, '3c1f8f0e-2d4b-4c6a-9f7e-1a2b3c4d5e6f', cryptoServiceEncryptionUser)\n  scope: key\n  properties: {\n    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', cryptoServiceEncryptionUser)\n    principalId: '3c1f8f0e-2d4b-4c6a-9f7e-1a2b3c4d5e6f'\n    principalType: 'ServicePrincipal'\n  }\n}\n\noutput keyIdentifier string = key.properties.keyUri\n",
+         *         "apply": "az deployment group create --resource-group \"$(az keyvault show --name contoso-keys --query resourceGroup -o tsv)\" --template-file keyward.bicep --query properties.outputs.keyIdentifier.value -o tsv"
+         *       },
+         *       "terraform": {
+         *         "file": "keyward.tf",
+         *         "text": "terraform {\n  required_providers {\n    azurerm = {\n      source  = \"hashicorp/azurerm\"\n      version = \"~> 4.0\"\n    }\n  }\n}\n\nprovider \"azurerm\" {\n  environment = \"public\"\n  features {}\n}\n\nvariable \"resource_group_name\" {\n  type        = string\n  description = \"The resource group of the vault.\"\n}\n\ndata \"azurerm_key_vault\" \"vault\" {\n  name                = \"contoso-keys\"\n  resource_group_name = var.resource_group_name\n}\n\nresource \"azurerm_key_vault_key\" \"key\" {\n  name         = \"media\"\n  key_vault_id = data.azurerm_key_vault.vault.id\n  key_type     = \"RSA\"\n  key_size     = 3072\n  key_opts     = [\"wrapKey\", \"unwrapKey\"]\n\n  rotation_policy {\n    automatic {\n      time_after_creation = \"P1Y\"\n    }\n  }\n}\n\nresource \"azurerm_role_assignment\" \"service\" {\n  scope                = azurerm_key_vault_key.key.resource_versionless_id\n  role_definition_name = \"Key Vault Crypto Service Encryption User\"\n  principal_id         = \"3c1f8f0e-2d4b-4c6a-9f7e-1a2b3c4d5e6f\"\n  principal_type       = \"ServicePrincipal\"\n}\n\noutput \"key_identifier\" {\n  value = azurerm_key_vault_key.key.versionless_id\n}\n",
+         *         "apply": "terraform init && terraform apply -var \"resource_group_name=$(az keyvault show --name contoso-keys --query resourceGroup -o tsv)\""
+         *       }
+         *     }
+         */
+        ConnectionPlan: {
+            keyIdentifier: string;
+            region: string;
+            /** @description What the vault must have. */
+            requirements: string;
+            role: string;
+            /** @description The role is given on this one key. */
+            scope: string;
+            /**
+             * Format: uuid
+             * @description Absent across tenants until this service has called the vault.
+             */
+            principalId?: string;
+            /** @description Across tenants: what the customer installs, and the page where an administrator consents. */
+            application?: {
+                /** Format: uuid */
+                clientId: string;
+                /** Format: uuid */
+                tenantId: string;
+                consentAddress: string;
+            };
+            az: {
+                what: string;
+                commands: string[];
+            }[];
+            /** @description Absent for a Managed HSM, which has roles of its own. */
+            bicep?: {
+                file: string;
+                text: string;
+                apply: string;
+            };
+            terraform: {
+                file: string;
+                text: string;
+                apply: string;
+            };
+        };
+        /**
+         * @description Nothing was changed.
+         * @example {
+         *       "act": "disableVersion",
+         *       "cause": "KeyDisabled",
+         *       "meaning": "The key version that wraps the account key is disabled.",
+         *       "effect": "blocked",
+         *       "accounts": [
+         *         {
+         *           "name": "contoso-media",
+         *           "key": "https://contoso-keys.vault.azure.net/keys/media",
+         *           "version": "2f1c0d9e8b7a46559483726150a1b2c3",
+         *           "isPinned": false
+         *         }
+         *       ],
+         *       "isComplete": true,
+         *       "withinSeconds": 96,
+         *       "keyReleasedWithinSeconds": 370,
+         *       "first": [
+         *         "Create a new version: az keyvault key rotate --vault-name contoso-keys --name media"
+         *       ],
+         *       "undo": "Enable it again: az keyvault key set-attributes --vault-name contoso-keys --name media --version 2f1c0d9e8b7a46559483726150a1b2c3 --enabled true"
+         *     }
+         */
+        CustomerForecast: {
+            /** @enum {string} */
+            act: "disableVersion" | "deleteKey" | "removeRole" | "closeFirewall" | "letExpire" | "deleteVault";
+            /**
+             * @description The result of the key checks after it.
+             * @enum {string}
+             */
+            cause: "KeyDisabled" | "KeyNotFound" | "KeyPermissionDenied" | "KeyOperationNotAllowed" | "IdentityNotAuthorized" | "VaultNotFound" | "VaultFirewallDenied" | "VaultPrivateLinkDenied" | "NetworkPerimeterDenied" | "Throttled" | "VaultUnavailable" | "VaultTimeout" | "DnsFailure" | "ConnectionFailed" | "TlsFailure" | "IdentityUnavailable" | "UnknownResponse" | "TenantMismatch" | "VaultHostNotAllowed" | "KeyIdentifierMalformed" | "OwnerMismatch" | "KeyTypeUnsupported" | "KeySizeUnsupported" | "KeyExpired" | "KeyNotYetValid" | "SoftDeleteMissing" | "PurgeProtectionMissing" | "RegionMismatch" | "KeyMaterialMismatch" | "IdentityReplaced" | "StorageUnavailable";
+            meaning: string;
+            /**
+             * @description blocked: every call but reading, listing and deleting the account is refused. unavailable: calls that need the key answer 503. none: no account stops.
+             * @enum {string}
+             */
+            effect: "blocked" | "unavailable" | "none";
+            /** @description The accounts that stop. */
+            accounts: {
+                name: string;
+                key: string;
+                version: string;
+                isPinned: boolean;
+            }[];
+            /** @description False: the vault has more accounts than one answer counts. */
+            isComplete: boolean;
+            /** @description From the vault's first refusal. */
+            withinSeconds?: number;
+            /** @description No process and no client holds a usable key after this time. */
+            keyReleasedWithinSeconds?: number;
+            /** @description What to do before. */
+            first: string[];
+            undo?: string;
+        };
+        /**
+         * @example {
+         *       "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media/2f1c0d9e8b7a46559483726150a1b2c3",
+         *       "act": "disableVersion"
+         *     }
+         */
+        CustomerWhatIf: {
+            /**
+             * @description With the version for disableVersion and letExpire.
+             * @example https://contoso-keys.vault.azure.net/keys/media
+             */
+            keyIdentifier: string;
+            /** @enum {string} */
+            act: "disableVersion" | "deleteKey" | "removeRole" | "closeFirewall" | "letExpire" | "deleteVault";
         };
         /**
          * @example {
@@ -4146,6 +4345,13 @@ export interface components {
          *         "left": 2110,
          *         "expectedEndAt": "2026-11-23T20:02:42.000Z"
          *       },
+         *       "passes": [
+         *         {
+         *           "name": "auditVerification",
+         *           "startedAt": "2026-11-23T19:30:00.000Z",
+         *           "done": 4100
+         *         }
+         *       ],
          *       "announcements": {
          *         "waiting": 0,
          *         "isComplete": true
@@ -4197,6 +4403,18 @@ export interface components {
                 /** Format: date-time */
                 expectedEndAt?: string;
             };
+            passes?: {
+                /** @enum {string} */
+                name: "auditVerification" | "ringRotation";
+                /** @enum {string} */
+                ring?: "system" | "at-rest" | "audit";
+                /** Format: date-time */
+                startedAt: string;
+                done: number;
+                of?: number;
+                /** Format: date-time */
+                expectedEndAt?: string;
+            }[];
             announcements?: {
                 waiting: number;
                 isComplete: boolean;
@@ -6370,6 +6588,82 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EncryptionValidation"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
+        };
+    };
+    customerPlan: {
+        parameters: {
+            query: {
+                keyIdentifier: string;
+                location?: string;
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionPlan"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
+        };
+    };
+    customerWhatIf: {
+        parameters: {
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CustomerWhatIf"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CustomerForecast"];
                 };
             };
             400: components["responses"]["Error400"];

@@ -7,14 +7,13 @@ import * as z from 'zod';
 import { validateKeyOf } from '../../../core/accounts/operatorDryRun.ts';
 import { revocationReceipts } from '../../../core/attestation/revocationReceipt.ts';
 import { Refusal } from '../../../core/base/errors.ts';
-import type { KeyVaultIdentity } from '../../../core/customerKey/binding.ts';
 import { parseKeyIdentifier } from '../../../core/customerKey/keyIdentifier.ts';
+import { identityFor } from '../../../core/customerPage/ownKeys.ts';
 import type { IndexPosition } from '../../../core/overview/indexRows.ts';
 import { listIndexedAccounts } from '../../../core/overview/listAccounts.ts';
 import { listKeys } from '../../../core/overview/listKeys.ts';
-import type { Service } from '../../../core/service.ts';
 import { blockBoundMs, releaseBoundMs } from '../../../core/watch/blockBound.ts';
-import type { Call, RouteHandler } from '../../pipeline/call.ts';
+import type { RouteHandler } from '../../pipeline/call.ts';
 import { count } from '../../pipeline/contractParts.ts';
 import { orAbsent } from '../../pipeline/lenientInput.ts';
 import { parsed, readJson } from '../../pipeline/requestBody.ts';
@@ -24,9 +23,9 @@ import { receipts as receiptsAnswer } from '../audit/attestationContract.ts';
 import { overviewKey, overviewKeyExample } from '../overview/overviewContract.ts';
 import { renderListedKey } from '../overview/overviewJson.ts';
 import { nextLinkTo, positionIn, tokenOf } from '../overview/overviewParams.ts';
-
-/** Of the link. */
-const ownerOf = ({ owners }: Pick<Call, 'owners'>): string => [...(owners ?? [])][0] ?? '';
+import { customer, linkOf } from './customerCall.ts';
+import { customerPlanRoute } from './plan.ts';
+import { customerWhatIfRoute } from './whatIf.ts';
 
 /** A position names its owner, and must be one that this owner's list returned. @throws Refusal InvalidParameter */
 function ownPosition(request: HttpRequest, owner: string): IndexPosition | undefined {
@@ -43,7 +42,7 @@ const seconds = (ms: number): number => Math.round(ms / 1000);
 
 const keys: RouteHandler = async (call) => {
   const { request, service } = call;
-  const owner = ownerOf(call);
+  const { owner } = linkOf(call);
   const { policy } = service;
   const page = await listKeys({ owner }, keysAPage, ownPosition(request, owner), service);
   const bounds = {
@@ -58,7 +57,7 @@ const keys: RouteHandler = async (call) => {
 
 const receipts: RouteHandler = async (call) => {
   const { request, service } = call;
-  const owner = ownerOf(call);
+  const { owner } = linkOf(call);
   const page = await listIndexedAccounts({ owner }, accountsAPage, ownPosition(request, owner), service);
   const found: { account: string; accountId: string; sequence: number; receipt: string }[] = [];
   for (const { account } of page.accounts)
@@ -77,26 +76,20 @@ const keyIdentifier = z
 const dryRunBody = z.strictObject({ keyIdentifier, location: orAbsent(z.string().min(1).max(90)) }).meta({
   id: 'CustomerDryRun',
   description:
-    'Keyward uses the identity that it uses for this key already, or else its own. Without location, regions are not compared.',
+    "Keyward uses the identity of this key, or else that of the link, of the owner's other keys, or its own. Without location, regions are not compared.",
   examples: [{ keyIdentifier: example, location: 'westeurope' }],
 });
 
 const dryRun: RouteHandler = async (call) => {
   const { request, service } = call;
   const input = parsed(dryRunBody, await readJson(request));
-  const owner = ownerOf(call);
-  const identity = await identityFor(input.keyIdentifier, owner, service);
-  const key = { keyIdentifier: input.keyIdentifier, identity, owner };
-  const located = input.location === undefined ? key : { ...key, location: input.location };
+  const link = linkOf(call);
+  const key = parseKeyIdentifier(input.keyIdentifier, service.cloud);
+  const { identity } = await identityFor(key, link, service);
+  const validated = { keyIdentifier: input.keyIdentifier, identity, owner: link.owner };
+  const located = input.location === undefined ? validated : { ...validated, location: input.location };
   return { status: 200, jsonBody: await validateKeyOf(located, waitSeconds, service) };
 };
-
-async function identityFor(text: string, owner: string, service: Service): Promise<KeyVaultIdentity> {
-  const { vaultHost, keyName } = parseKeyIdentifier(text, service.cloud);
-  const { keys: known } = await listKeys({ owner }, keysAPage, undefined, service);
-  const own = known.map(({ row }) => row.watch.binding).find((b) => b.vaultHost === vaultHost && b.keyName === keyName);
-  return own?.identity ?? { useSystemAssignedIdentity: true };
-}
 
 const skip = { $skipToken: z.string().optional().meta({ description: 'Of the nextLink of a page.' }) };
 const nextLink = z.string().optional().meta({ format: 'uri', description: 'Absent on the last page.' });
@@ -123,8 +116,6 @@ const receiptList = z.strictObject({ value: z.array(receipt), keys: receiptsAnsw
   description: "The signed receipts of revocations, by account of the link's owner.",
   examples: [{ value: [], keys: [] }],
 });
-
-const customer = { scope: 'customer', role: 'Accounts.Read', bearerOnly: true } as const;
 
 export const customerRoutes: readonly Route[] = [
   {
@@ -159,4 +150,6 @@ export const customerRoutes: readonly Route[] = [
       answers: { 200: validationAnswer },
     },
   },
+  customerPlanRoute,
+  customerWhatIfRoute,
 ];

@@ -11,12 +11,14 @@ import { orAbsent } from '../../pipeline/lenientInput.ts';
 import { absoluteUrl } from '../../pipeline/links.ts';
 import { parsed, readJson } from '../../pipeline/requestBody.ts';
 import type { Route } from '../../pipeline/route.ts';
+import { identity, identityOf } from '../accounts/accountJson.ts';
 
 const defaultHours = 24;
 
-const body = z.strictObject({ hours: orAbsent(z.int().min(1).max(mostLinkHours)) }).meta({
+const input = { hours: orAbsent(z.int().min(1).max(mostLinkHours)), identity: orAbsent(identity) };
+const body = z.strictObject(input).meta({
   id: 'CustomerLinkInput',
-  description: `hours: how long the link works, ${mostLinkHours} at most. Absent: ${defaultHours}.`,
+  description: `hours: how long the link works, ${mostLinkHours} at most. Absent: ${defaultHours}. identity: the one through which the customer's first key will be used, as in an account.`,
   examples: [{}, { hours: 48 }],
 });
 
@@ -61,8 +63,9 @@ const ownerIn = ({ params }: HttpRequest): string => parseOwner(params.owner ?? 
 
 const create: RouteHandler = async ({ request, actor, service }) => {
   const owner = ownerIn(request);
-  const { hours = defaultHours } = parsed(body, await readJson(request));
-  const { link: made, token } = await createLink(owner, hours, actor, service);
+  const { hours = defaultHours, identity: named } = parsed(body, await readJson(request));
+  const through = named === undefined ? undefined : identityOf(named, 'identity');
+  const { link: made, token } = await createLink(owner, hours, actor, service, through);
   const address = absoluteUrl(request, `/console/customer#${token}`);
   return { status: 201, headers: { 'Cache-Control': 'no-store' }, jsonBody: { ...render(made), address } };
 };

@@ -24,9 +24,9 @@ export function ownerIn(request: HttpRequest): string | undefined {
   return text === null ? undefined : asTarget('owner', () => parseOwner(text));
 }
 
-export function keyIn(request: HttpRequest, cloud: Cloud): KeyIdentifier | undefined {
-  const text = request.query.get('key');
-  return text === null ? undefined : asTarget('key', () => parseKeyIdentifier(text, cloud));
+export function keyIn(request: HttpRequest, cloud: Cloud, name = 'key'): KeyIdentifier | undefined {
+  const text = request.query.get(name);
+  return text === null ? undefined : asTarget(name, () => parseKeyIdentifier(text.trim(), cloud));
 }
 
 /** The error names the query parameter. */
