@@ -80,6 +80,7 @@ export async function compose(
   await checkSweepSchedule(environment);
   const stores = await openStores(settings, tableTransport, {
     keks: async () => (await rings()).atRest,
+    auditKeks: async () => (await rings()).audit,
     report: (place) => reportDamage(place),
     rejected: (table, code) => (replace.log ?? log).error('The tables refused a request', { table, code }),
   });
@@ -159,7 +160,7 @@ export async function compose(
 
 async function openStores(settings: Settings, transport: HttpClient | undefined, authentication: RowAuthentication) {
   const [{ TableClient }, { tableHttp, tableRetries }, { openTables }, ...adapters] = await Promise.all([
-    import('@azure/data-tables'),
+    import('./sdk/tables.ts'),
     import('./storageClients.ts'),
     import('./tables.ts'),
     import('./accountTable.ts'),
@@ -243,7 +244,7 @@ function lazyQueues(settings: Settings) {
 }
 
 async function ownCredential() {
-  const { ManagedIdentityCredential } = await import('@azure/identity');
+  const { ManagedIdentityCredential } = await import('./sdk/identity.ts');
   return new ManagedIdentityCredential();
 }
 

@@ -14,7 +14,8 @@ const base64url = (maxLength: number) =>
 /** Seconds since 1970, up to the year 9999, because JavaScript's dates have a smaller range than integers. */
 const seconds = z.int().min(0).max(253_402_300_799).nullish();
 
-const word = z.string().max(64);
+/** A code of a closed list. Any other text of a vault stays out of answers, logs and the audit. */
+const word = z.string().regex(/^[\w+-]{1,64}$/);
 
 /** `https://<vault>/keys/<name>/<version>` */
 const versionedKid = z

@@ -4,6 +4,10 @@
  * that record, never from the error that the SDK throws, which can hide it (an empty 503 becomes a TypeError).
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { type Cloud, isKeyVaultHost } from '../core/customerKey/keyIdentifier.ts';
+import type { Principal } from '../core/customerKey/ports.ts';
+import { clientAddressIn, principalInRefusal, principalInToken } from './callerPrincipal.ts';
+import { limitedBody } from './limitedBody.ts';
 import {
   createDefaultHttpClient,
   createHttpHeaders,
@@ -12,11 +16,7 @@ import {
   type PipelineRequest,
   type PipelineResponse,
   RestError,
-} from '@azure/core-rest-pipeline';
-import { type Cloud, isKeyVaultHost } from '../core/customerKey/keyIdentifier.ts';
-import type { Principal } from '../core/customerKey/ports.ts';
-import { clientAddressIn, principalInRefusal, principalInToken } from './callerPrincipal.ts';
-import { limitedBody } from './limitedBody.ts';
+} from './sdk/http.ts';
 
 /** The record of one call: status and words of closed lists, never bodies or headers with secrets. */
 export interface WireRecord {
@@ -205,8 +205,8 @@ const maxRetryAfterSeconds = 60;
 
 function readInto(wire: WireRecord, { status, headers }: PipelineResponse, body: unknown): void {
   wire.status = status;
-  set(wire, 'requestId', headers.get('x-ms-request-id'));
-  set(wire, 'region', headers.get('x-ms-keyvault-region'));
+  set(wire, 'requestId', matching(/^[\w-]{1,64}$/, headers.get('x-ms-request-id')));
+  set(wire, 'region', matching(/^[a-z0-9]{1,64}$/i, headers.get('x-ms-keyvault-region')));
   const retryAfter = Math.min(maxRetryAfterSeconds, Number(headers.get('retry-after')));
   set(wire, 'retryAfterSeconds', retryAfter > 0 ? retryAfter : undefined);
   const { code, message, innererror, innerError } = fieldsOf(fieldsOf(body).error);
@@ -236,6 +236,8 @@ function parsed(text: string | null | undefined): unknown {
 const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 
+const matching = (form: RegExp, value: unknown): string | undefined =>
+  typeof value === 'string' && form.test(value) ? value : undefined;
+
 /** A code is one word. Any other text comes from another party and stays out of records and logs. */
-const word = (value: unknown): string | undefined =>
-  typeof value === 'string' && /^[A-Za-z]{1,64}$/.test(value) ? value : undefined;
+const word = (value: unknown): string | undefined => matching(/^[A-Za-z]{1,64}$/, value);

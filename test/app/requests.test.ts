@@ -1,11 +1,12 @@
 /** What every HTTP call has in common: authorization, limits, ids and links of answers, and unknown routes. */
 import { once } from 'node:events';
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import { TableClient } from '@azure/data-tables';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { sign } from '../../packages/entra-emulator/src/signing.ts';
-import { type Caller, caller } from '../../src/local/client.ts';
+import { type Answer, type Caller, caller } from '../../src/local/client.ts';
 import { apiAudience, homeTenantId, location } from '../../src/local/operator.ts';
-import { got, newAccount, refused, useStack, withCustomerKey } from './support.ts';
+import { got, newAccount, refused, useStack } from './support.ts';
 
 const revealsPerMinute = 3;
 const world = useStack({
@@ -113,13 +114,45 @@ describe('a token that names owners', () => {
     await got(201, api('PUT', '/api/accounts/mine-too', newAccount('contoso')));
   });
 
-  test('tries keys for its owners only, also for an account that does not exist', async () => {
+  test('pages through the list to its end, and no nextLink names an account of another owner', async () => {
     const api = await limited();
-    const key = 'https://another-kv.vault.azure.net/keys/k';
-    const trial = (owner: string) =>
-      api('POST', '/api/accounts/not-there/validateEncryption', withCustomerKey(owner, key));
-    await refused(403, 'AuthorizationFailed', trial('fabrikam'));
-    await got(200, trial('contoso'));
+    const found: string[] = [];
+    const links: string[] = [];
+    for (let next: string | undefined = '/api/accounts?$top=1'; next !== undefined; ) {
+      const { body }: Answer = await got(200, api('GET', next));
+      found.push(...body.value.map(({ name }: { name: string }) => name));
+      const link: string | undefined = body.nextLink;
+      links.push(decodeURIComponent(link ?? ''));
+      next = link === undefined ? undefined : link.slice(new URL(link).origin.length);
+    }
+    expect(found).toContain('mine');
+    expect(links.length).toBeGreaterThan(2);
+    expect(links.join(' ')).not.toMatch(/mine|theirs/);
+    await refused(400, 'InvalidParameter', api('GET', '/api/accounts?$skipToken=theirs'));
+  });
+
+  test('checks no key in the name of another owner', async () => {
+    const keyIdentifier = 'https://fabrikam-keys.vault.azure.net/keys/cmk';
+    const { location, properties } = newAccount('fabrikam');
+    const encryption = { type: 'CustomerKey', keyVaultProperties: { keyIdentifier } };
+    const body = { location, properties: { ...properties, encryption } };
+    const check = (await limited())('POST', '/api/accounts/not-yet/validateEncryption', body);
+    await refused(403, 'AuthorizationFailed', check);
+  });
+
+  test('cancels no creation that waits in a subscription of another owner', async () => {
+    const group = '/api/subscriptions/99990000-0000-4000-8000-000000000001/resourceGroups/media';
+    const path = (name: string) => `${group}/providers/Microsoft.Media/mediaservices/${name}?api-version=2021-11-01`;
+    await got(204, (await as('administrator'))('DELETE', path('cancelled')));
+    await got(204, (await limited())('DELETE', path('waiting')));
+    const { connectionString } = world.stack.azurite;
+    const table = TableClient.fromConnectionString(connectionString, 'keywardoperations', {
+      allowInsecureConnection: true,
+    });
+    const cancelled: unknown[] = [];
+    for await (const row of table.listEntities({ queryOptions: { filter: "RowKey ge 'deleted-'" } }))
+      cancelled.push(row);
+    expect(cancelled).toHaveLength(1);
   });
 
   test('makes none of the calls that are about all accounts', async () => {

@@ -45,6 +45,7 @@ describe('the answer to GET key', () => {
 
   it.each([
     ['nothing', undefined],
+    ['a bundle with a key type that is no word', at('key.kty', 'RSA <b>')],
     ['null', null],
     ['text', 'cmk'],
     ['a list', [recordedBundle]],

@@ -223,6 +223,11 @@ describe('the record of a call', () => {
     });
   });
 
+  it('INV-9: the record of a call holds no request id and no region that is other text of the vault', async () => {
+    const headers = { 'x-ms-request-id': '<b>', 'x-ms-keyvault-region': 'r'.repeat(6_000) };
+    expect(await wireOf({ status: 429, headers })).toEqual({ status: 429 });
+  });
+
   it('the record of a call holds a Retry-After of at most a minute, for any value of the vault', async () => {
     expect(await wireOf({ status: 503, headers: { 'retry-after': '86400' } })).toEqual({
       status: 503,

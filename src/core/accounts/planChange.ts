@@ -173,13 +173,13 @@ function isSameEncryption(current: Encryption, input: EncryptionInput, { cloud, 
 }
 
 /**
- * Owner and location of an account that does not exist yet. @throws Refusal InvalidRequestContent | InvalidParameter
+ * Owner and location of an account that does not exist yet. @throws Refusal InvalidRequestContent | InvalidParameter |
+ * AuthorizationFailed
  */
-/** @throws Refusal AuthorizationFailed where the caller is limited to other owners */
 export function ownedOf(input: AccountInput, { owners }: Pick<Permissions, 'owners'>): Owned {
   const owner = parseOwner(needed(input.owner, 'properties.owner'));
   if (owners?.has(owner) === false)
-    throw new Refusal('AuthorizationFailed', `The caller may use accounts of ${[...owners].join(', ')} only.`);
+    throw new Refusal('AuthorizationFailed', `The caller may create accounts of ${[...owners].join(', ')} only.`);
   return { owner, location: needed(input.location, 'location') };
 }
 

@@ -23,7 +23,7 @@ import type { Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
 import { auditLooks, type LookRound, lookAtBinding } from './look.ts';
 import { type ReconcileRun, reconcile } from './reconcile.ts';
-import { openWatch } from './restoreWatch.ts';
+import { openWatch, restoringOlderWatch } from './restoreWatch.ts';
 import { isBeforeNextSweep, logPlans, nextWakeOf } from './wake.ts';
 
 /** How long the work of one message lasts; functionTimeout in host.json is far longer. */
@@ -176,14 +176,14 @@ async function lookAtAll(isSweep: boolean, round: LookRound, message: Message): 
 /** A failure of one binding does not stop the others. */
 async function onBinding<T>(
   bindingId: string,
-  { log }: VaultWorkDeps,
+  service: VaultWorkDeps,
   work: () => Promise<T>,
   otherwise: T,
 ): Promise<T> {
   try {
-    return await work();
+    return await restoringOlderWatch(bindingId, service, work);
   } catch (error) {
-    log.error('Work on a binding failed', { bindingId, error: describeError(error) });
+    service.log.error('Work on a binding failed', { bindingId, error: describeError(error) });
     return otherwise;
   }
 }

@@ -18,5 +18,7 @@ export const dailyPassPoison: StorageQueueHandler = (input, context) =>
   });
 
 /** Another writer may have put the message into the queue. */
-const textIn = (input: unknown, name: string): string =>
-  String((input as Readonly<Record<string, unknown>> | null)?.[name] ?? '').slice(0, 32);
+function textIn(input: unknown, name: string): string {
+  const value = (input as Readonly<Record<string, unknown>> | null)?.[name];
+  return typeof value === 'string' ? value.slice(0, 32) : '';
+}

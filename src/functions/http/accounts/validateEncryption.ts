@@ -68,7 +68,7 @@ const handler: RouteHandler = async ({ request, service, owners }) => {
   };
 };
 
-export const validateEncryptionApi: Route = {
+const validateEncryptionApi: Route = {
   name: 'accountsValidateEncryption',
   method: 'POST',
   path: 'accounts/{accountName}/validateEncryption',
@@ -119,7 +119,8 @@ const ofKey: RouteHandler = async ({ request, service }) => {
   return { status: 200, jsonBody: await validateKeyOf(input, wait, service) };
 };
 
-export const operatorDryRunRoutes: readonly Route[] = [
+export const dryRunRoutes: readonly Route[] = [
+  validateEncryptionApi,
   {
     name: 'operatorValidateAccount',
     method: 'POST',
