@@ -1,42 +1,102 @@
 /**
- * Builds the app that the Functions host loads: code-split ESM in dist/, each SDK in a chunk of its own behind
- * `import()`, so that a cold start pays for what it uses. `@azure/functions-core` exists only inside the host's worker. The console's
- * files are beside the chunks.
+ * Builds the app that the Functions host loads into dist/: functions/index.js, which only registers; app.js, with everything of Keyward,
+ * which the first call loads; and one file for each SDK in sdk/. Few files and parts that are evaluated when they are first used make a
+ * cold start cheap. `@azure/functions-core` exists only inside the host's worker. The console's files are beside them.
  */
 import { readFile, rm } from 'node:fs/promises';
-import { type BuildOptions, build, type Plugin } from 'esbuild';
+import { basename } from 'node:path';
+import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild';
 import { buildConsole } from './console/build.ts';
-import { defined } from './src/core/base/defined.ts';
-import { routes } from './src/functions/routes.ts';
+import { registeredRoutes } from './src/functions/routes.ts';
 
-/** What registration needs of the route table. The bundle has it as text and loads the table with the first call. */
-const builtRoutes = routes.map(({ name, method, path, scope, bearerOnly }) => ({
-  ...{ name, method, path, scope },
-  ...defined({ bearerOnly }),
-}));
+/** Code that Keyward never uses, which esbuild cannot know: in which file, what, and its replacement. */
+const unused: readonly { file: RegExp; before: RegExp; after: string }[] = [
+  // The client of Event Grid has the mappers of every event that Azure sends, and publishing a CloudEvent needs one.
+  {
+    file: /@azure[\\/]eventgrid[\\/].*[\\/]generatedClient\.js$/,
+    before: /import \* as Mappers from "\.\/models\/mappers\.js";/,
+    after: 'import { CloudEvent } from "./models/mappers.js"; const Mappers = { CloudEvent };',
+  },
+  {
+    file: /@azure[\\/]eventgrid[\\/].*[\\/]mappers\.js$/,
+    before: /.*(export const EventGridEvent = \{.*?\n\};).*(export const CloudEvent = \{.*?\n\};).*/s,
+    after: '$1 $2',
+  },
+  // The client of tables reads XML only where a proxy answers, and writes it only for settings of the service.
+  {
+    file: /@azure[\\/]data-tables[\\/].*[\\/]Table(Service)?Client\.js$/,
+    before: /import \{ parseXML, stringifyXML \} from "@azure\/core-xml";/,
+    after: `const parseXML = async (...given) => (await import("@azure/core-xml")).parseXML(...given);
+      const stringifyXML = () => { throw new Error("Keyward sends no XML to tables."); };`,
+  },
+  // The checksum of blobs is 80 KiB of WebAssembly.
+  {
+    file: /@azure[\\/]storage-common[\\/].*[\\/]StorageCRC64Calculator\.js$/,
+    before: /import NativeCRC64 from "\.\/crc64\.js";/,
+    after: 'const NativeCRC64 = () => { throw new Error("Keyward writes no blobs."); };',
+  },
+  // The library of tokens compares the version of Node with 8, 15 and 16.
+  {
+    file: /jsonwebtoken[\\/]lib[\\/]\w+Supported\.js$/,
+    before: /(const|var) semver.*/s,
+    after: 'module.exports = true;',
+  },
+  // Interactive sign-in: a client for users and a program that opens a browser.
+  {
+    file: /@azure[\\/]identity[\\/].*[\\/]msalClient\.js$/,
+    before: /new msal\.PublicClientApplication\((?=.*await import\("open"\))/s,
+    after: 'new (class { constructor() { throw new Error("Keyward signs in no user."); } })(',
+  },
+  {
+    file: /node_modules[\\/]open[\\/]index\.js$/,
+    before: /.*/s,
+    after: 'export default undefined;',
+  },
+];
 
-/**
- * The client of Event Grid knows the mappers of every event that Azure sends, and publishing a CloudEvent needs one. They are a tenth of the
- * bundle, and esbuild cannot know.
- */
-const onlyCloudEvents: Plugin = {
-  name: 'only-cloud-events',
+const withoutUnused: Plugin = {
+  name: 'without unused code',
   setup({ onLoad }) {
-    const all = 'import * as Mappers from "./models/mappers.js";';
-    const one = 'import { CloudEvent } from "./models/mappers.js"; const Mappers = { CloudEvent };';
-    onLoad({ filter: /@azure[\\/]eventgrid[\\/].*[\\/]generatedClient\.js$/ }, async ({ path }) => {
-      const source = await readFile(path, 'utf8');
-      if (!source.includes(all)) throw new Error(`${path} has changed: see whether onlyCloudEvents is still needed.`);
-      return { contents: source.replace(all, one) };
-    });
+    for (const { file, before, after } of unused)
+      onLoad({ filter: file }, async ({ path }) => {
+        const source = await readFile(path, 'utf8');
+        if (!before.test(source)) throw new Error(`${path} has changed: see whether its replacement is still needed.`);
+        return { contents: source.replace(before, after) };
+      });
   },
 };
 
-export const bundle = {
-  entryPoints: { 'functions/index': 'src/functions/index.ts' },
-  outdir: 'dist',
+/** The app requires an SDK when the first adapter that uses it is evaluated. An `import` would load all SDKs with the app. */
+const lazySdks: Plugin = {
+  name: 'lazy SDKs',
+  setup({ onLoad, onResolve }) {
+    onResolve({ filter: /^\.\/sdk\/\w+\.ts$/ }, ({ path }) => ({ path: basename(path, '.ts'), namespace: 'sdk' }));
+    onLoad({ filter: /.*/, namespace: 'sdk' }, ({ path }) => ({
+      contents: `module.exports = require('./sdk/${path}.js')`,
+    }));
+    onResolve({ filter: /^\.\/sdk\/\w+\.js$/, namespace: 'sdk' }, ({ path }) => ({ path, external: true }));
+  },
+};
+
+/** Registration imports the app with the first call. */
+const lazyApp: Plugin = {
+  name: 'lazy app',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/app\.ts$/ }, () => ({ path: '../app.js', external: true }));
+  },
+};
+
+const routesAsText: Plugin = {
+  name: 'routes as text',
+  setup({ onLoad }) {
+    const contents = `export const registeredRoutes = ${JSON.stringify(registeredRoutes)};`;
+    onLoad({ filter: /src[\\/]functions[\\/]registered\.ts$/ }, () => ({ contents }));
+  },
+};
+
+export const common = {
+  absWorkingDir: import.meta.dirname,
   bundle: true,
-  splitting: true,
   format: 'esm',
   platform: 'node',
   target: 'node22',
@@ -44,14 +104,37 @@ export const bundle = {
   sourcemap: true,
   legalComments: 'none',
   external: ['@azure/functions-core'],
-  plugins: [onlyCloudEvents],
-  define: { BUILT_ROUTES: JSON.stringify(builtRoutes) },
   // CommonJS dependencies call require() for Node's own modules; an ES module has none unless it makes one.
   banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
   logLevel: 'warning',
+  metafile: true,
 } as const satisfies BuildOptions;
+
+/** Returns the written files. */
+export async function buildApp(outdir: string): Promise<Metafile['outputs']> {
+  const built = await Promise.all([
+    build({
+      ...{ ...common, outdir, plugins: [lazyApp, routesAsText] },
+      entryPoints: { 'functions/index': 'src/functions/index.ts' },
+    }),
+    build({
+      ...{ ...common, outdir, plugins: [lazySdks] },
+      entryPoints: { app: 'src/functions/app.ts' },
+    }),
+    build({
+      ...{
+        ...common,
+        outdir: `${outdir}/sdk`,
+        plugins: [withoutUnused],
+      },
+      entryPoints: ['src/azure/sdk/*.ts'],
+      splitting: true,
+    }),
+  ]);
+  return Object.assign({}, ...built.map(({ metafile }) => metafile.outputs));
+}
 
 if (import.meta.main) {
   await rm('dist', { recursive: true, force: true });
-  await Promise.all([build(bundle), buildConsole()]);
+  await Promise.all([buildApp('dist'), buildConsole()]);
 }

@@ -4,7 +4,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { readSettings, settingOfPolicy } from '../src/azure/settings.ts';
-import { announcementSchema } from '../src/core/announcements/announcement.ts';
+import { announcementSchema } from '../src/core/announcements/announcementSchema.ts';
 import { appendEntry, auditTypes, emptyChain, sensitiveCalls } from '../src/core/audit/auditEntry.ts';
 import { flawNames } from '../src/core/audit/chainCheck.ts';
 import { type Bytes, bytesOf, hex } from '../src/core/base/bytes.ts';

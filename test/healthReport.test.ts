@@ -62,6 +62,7 @@ describe('readiness', () => {
     poisoned: async () => 3,
     dailyPass: { read: async () => ({ startedAt: 0, messages: 4, isDivided: true }), write: never },
     dailyWaiting: async () => 3,
+    passes: async () => [{ name: 'auditVerification' as const, startedAt: 2, done: 6 }],
   };
 
   it('readiness shows every part', async () => {
@@ -70,6 +71,7 @@ describe('readiness', () => {
       sweep: { lastSweptAt: 7 },
       poisoned: 3,
       dailyPass: { startedAt: 0, messages: 4, left: 3 },
+      passes: [{ name: 'auditVerification', startedAt: 2, done: 6 }],
       keys: { byStatus: { Accessible: 1 } },
     });
   });
@@ -91,6 +93,7 @@ describe('readiness', () => {
       ranges: { ...good.ranges, all: never },
       poisoned: broken,
       dailyWaiting: broken,
+      passes: broken,
     });
     expect(Object.keys(seen).toSorted()).toEqual(['isReady', 'parts']);
     expect(seen.isReady).toBe(true);

@@ -17,6 +17,7 @@ export const capabilities = [
     'customerPage',
     'ams',
     'dailyProgress.ts',
+    'passProgress.ts',
     'dailyPass.ts',
     'drill.ts',
     'health.ts',

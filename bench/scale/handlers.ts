@@ -4,7 +4,8 @@
  */
 import { HttpRequest, HttpResponse, type HttpResponseInit, InvocationContext } from '@azure/functions';
 import type { SecretRef } from '../../src/core/accounts/secretRow.ts';
-import { handlerNamed } from '../../src/functions/pipeline/handlers.ts';
+import { handlerOf } from '../../src/functions/pipeline/pipeline.ts';
+import { routes } from '../../src/functions/routes.ts';
 import { startProcesses } from '../processes.ts';
 import type { Bench } from '../report.ts';
 
@@ -58,6 +59,8 @@ const handlers: Bench = async ({ figure, progress }) => {
   }
 };
 
+const handlersByName = new Map(routes.map((route) => [route.name, handlerOf(route)]));
+
 async function call(name: string, method: string, params: Record<string, string>, body?: unknown) {
   const request = new HttpRequest({
     method,
@@ -68,7 +71,8 @@ async function call(name: string, method: string, params: Record<string, string>
       : { headers: { 'content-type': 'application/json' }, body: { string: JSON.stringify(body) } }),
   });
   const context = new InvocationContext({ functionName: name, logHandler: () => undefined });
-  const answer = await handlerNamed(name)(request, context);
+  const answer = await handlersByName.get(name)?.(request, context);
+  if (answer === undefined) throw new Error(`There is no route ${name}.`);
   if ((answer.status ?? 200) >= 400) throw new Error(`${name}: ${answer.status}`);
   return answer;
 }

@@ -2,11 +2,11 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build, type Metafile } from 'esbuild';
-import { bundle } from '../../build.ts';
+import { buildApp, common } from '../../build.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = `${root}build/startup`;
-const entry = `${root}${bundle.entryPoints['functions/index']}`;
+const entry = `${root}src/functions/index.ts`;
 
 const emptyApp = `import { app } from '@azure/functions';
 app.setup({ enableHttpStream: true });
@@ -31,7 +31,7 @@ export interface Variants {
   readonly eager: string;
   /** The program that loads one of them. */
   readonly loader: string;
-  /** All chunks of the deployed app, without source maps. */
+  /** All files of the deployed app, without source maps. */
   readonly bundleBytes: number;
 }
 
@@ -42,20 +42,18 @@ export async function buildVariants(): Promise<Variants> {
   await writeFile(floor, "import '@azure/functions';\n");
   const empty = `${folder}/empty.js`;
   await writeFile(empty, emptyApp);
-  const shared = { ...bundle, absWorkingDir: root };
-  const { metafile } = await build({ ...shared, outdir: `${folder}/bundled`, metafile: true });
-  await build({
-    ...shared,
-    outdir: `${folder}/unbundled`,
-    packages: 'external',
-    external: [],
-    minify: false,
-    banner: {},
-    define: {},
+  const outputs = await buildApp(`${folder}/bundled`);
+  const ofSources = {
+    ...{ ...common, entryPoints: { 'functions/index': entry } },
+    ...{ minify: false, banner: {}, splitting: true },
+  };
+  const { metafile } = await build({
+    ...ofSources,
+    ...{ outdir: `${folder}/unbundled`, packages: 'external', external: [], metafile: true },
   });
   const everything = [...onFirstUse(metafile), entry].map((path) => `import ${JSON.stringify(path)};`).join('\n');
   await writeFile(`${folder}/eager.ts`, everything);
-  await build({ ...shared, entryPoints: [`${folder}/eager.ts`], outdir: folder, splitting: false });
+  await build({ ...common, entryPoints: [`${folder}/eager.ts`], outdir: folder });
   const loader = `${folder}/load.js`;
   await build({
     entryPoints: [`${root}bench/startup/load.ts`],
@@ -65,7 +63,7 @@ export async function buildVariants(): Promise<Variants> {
     platform: 'node',
   });
   const index = 'functions/index.js';
-  const chunks = Object.entries(metafile.outputs).filter(([path]) => path.endsWith('.js'));
+  const files = Object.entries(outputs).filter(([path]) => path.endsWith('.js'));
   return {
     floor,
     empty,
@@ -73,7 +71,7 @@ export async function buildVariants(): Promise<Variants> {
     bundled: `${folder}/bundled/${index}`,
     unbundled: `${folder}/unbundled/${index}`,
     eager: `${folder}/eager.js`,
-    bundleBytes: chunks.reduce((sum, [, { bytes }]) => sum + bytes, 0),
+    bundleBytes: files.reduce((sum, [, { bytes }]) => sum + bytes, 0),
   };
 }
 

@@ -6,7 +6,7 @@ import type { AuditEntry } from '../core/audit/auditEntry.ts';
 import type { AccountChainStore, Tombstone } from '../core/audit/ports.ts';
 import { LostRace } from '../core/base/errors.ts';
 import { fold } from '../core/base/names.ts';
-import { auditPage, auditRow } from './auditRows.ts';
+import { auditPage, auditRow, overForeignRows, saveWithEntries } from './auditRows.ts';
 import { type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
 
 export const secretKey = ({ account, kind, name }: SecretRef): RowKey => ({
@@ -36,18 +36,21 @@ export function createAccountStore(open: OpenTable): AccountStore & AccountChain
     removeRecord: (name, etag) => table.remove(recordKey(name), etag),
 
     create: (record, entries) =>
-      table.batch(rowOf(recordKey(record.name), record), undefined, auditRows(record.name, entries)),
+      saveWithEntries(table, rowOf(recordKey(record.name), record), undefined, auditRows(record.name, entries)),
 
     save: ({ value, etag }, entries) =>
-      table.batch(rowOf(recordKey(value.name), value), etag, auditRows(value.name, entries)),
+      saveWithEntries(table, rowOf(recordKey(value.name), value), etag, auditRows(value.name, entries)),
 
     async saveWithSecret({ value, etag }, entries, { ref, row, etag: secretEtag }) {
       const secret = secretKey(ref);
-      const written = await table.transact([
-        row === undefined ? { remove: secret } : { put: rowOf(secret, row), etag: secretEtag },
-        { put: rowOf(recordKey(value.name), value), etag },
-        ...auditRows(value.name, entries).map((put) => ({ put, etag: undefined })),
-      ]);
+      const added = auditRows(value.name, entries);
+      const written = await overForeignRows(table, { ...recordKey(value.name), etag }, added, () =>
+        table.transact([
+          row === undefined ? { remove: secret } : { put: rowOf(secret, row), etag: secretEtag },
+          { put: rowOf(recordKey(value.name), value), etag },
+          ...added.map((put) => ({ put, etag: undefined })),
+        ]),
+      );
       // What was stored then is known only to the tables: read again.
       if (row !== undefined && written === '') throw new LostRace('The tables named no ETag of the secret.');
       return written;

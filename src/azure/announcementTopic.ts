@@ -1,11 +1,12 @@
 /** Publishes announcements to Azure Event Grid: CloudEvents in batches, with the app's own identity. */
-import { RestError } from '@azure/core-rest-pipeline';
-import { EventGridPublisherClient } from '@azure/eventgrid';
+
 import type { TokenCredential } from '@azure/identity';
 import type { Announcement } from '../core/announcements/announcement.ts';
 import type { AnnouncementTopic } from '../core/announcements/ports.ts';
 import { throughEmulator } from './emulators.ts';
 import { inTime } from './inTime.ts';
+import { EventGridPublisherClient } from './sdk/eventGrid.ts';
+import { RestError } from './sdk/http.ts';
 
 /** No caller waits for it. The sweep publishes what takes longer. */
 const deadlineMs = 10_000;

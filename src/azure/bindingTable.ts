@@ -7,7 +7,7 @@ import { defined } from '../core/base/defined.ts';
 import type { BoundAccount, BoundAccountStore, WatchStore } from '../core/watch/ports.ts';
 import type { LookSample } from '../core/watch/sample.ts';
 import type { Watch } from '../core/watch/watch.ts';
-import { auditPage, auditRow } from './auditRows.ts';
+import { auditPage, auditRow, saveWithEntries } from './auditRows.ts';
 import { type OpenTable, odata, rowOf } from './tables.ts';
 
 /** The key of a row names its account too. Whether the account follows its key's newest version, only its record says then. */
@@ -71,12 +71,13 @@ export function createBindingStore(open: OpenTable): WatchStore & BoundAccountSt
     },
 
     async createWatch(watch, entries, damagedEtag) {
-      await table.batch(rowOf(watchKey(watch.binding.id), watch), damagedEtag, auditRows(entries));
+      await saveWithEntries(table, rowOf(watchKey(watch.binding.id), watch), damagedEtag, auditRows(entries));
     },
 
     async saveWatch({ value, etag }, entries) {
       const row = rowOf(watchKey(value.binding.id), value);
-      const next = entries.length === 0 ? table.replace(row, etag) : table.batch(row, etag, auditRows(entries));
+      const next =
+        entries.length === 0 ? table.replace(row, etag) : saveWithEntries(table, row, etag, auditRows(entries));
       return { value, etag: await next };
     },
 

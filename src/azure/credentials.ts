@@ -7,13 +7,7 @@
  * Keyward requests no token of another tenant than the account's (INV-8): it compares the tenant in the vault's
  * challenge first.
  */
-import {
-  AzureAuthorityHosts,
-  ClientAssertionCredential,
-  type GetTokenOptions,
-  ManagedIdentityCredential,
-  type TokenCredential,
-} from '@azure/identity';
+
 import { lruCache } from '../core/base/lruCache.ts';
 import { type FederatedIdentity, identityParts, isFederated } from '../core/customerKey/binding.ts';
 import type { Cloud } from '../core/customerKey/keyIdentifier.ts';
@@ -21,6 +15,13 @@ import type { KeyRef } from '../core/customerKey/ports.ts';
 import { throughEmulator } from './emulators.ts';
 import { inTime } from './inTime.ts';
 import { awaitingToken, recordCredentialError } from './keyVaultTransport.ts';
+import {
+  AzureAuthorityHosts,
+  ClientAssertionCredential,
+  type GetTokenOptions,
+  ManagedIdentityCredential,
+  type TokenCredential,
+} from './sdk/identity.ts';
 
 type Who = Pick<KeyRef, 'tenantId' | 'identity'>;
 

@@ -2,7 +2,7 @@
  * Development only: sends requests to an emulator. MSAL and bearer tokens accept https only, so the address changes
  * below them.
  */
-import { createDefaultHttpClient, type HttpClient } from '@azure/core-rest-pipeline';
+import { createDefaultHttpClient, type HttpClient } from './sdk/http.ts';
 
 /** Requests to the origin `wanted` go to the emulator. Any other request is refused. */
 export function throughEmulator(wanted: string, emulatorUrl: string): HttpClient {

@@ -1,6 +1,5 @@
 /** The Key Vault port over @azure/keyvault-keys. */
 
-import { CryptographyClient, KeyClient, type KeyVaultKey } from '@azure/keyvault-keys';
 import { type Bytes, bytesOf, wipe } from '../core/base/bytes.ts';
 import { defined } from '../core/base/defined.ts';
 import { lruCache } from '../core/base/lruCache.ts';
@@ -14,6 +13,7 @@ import type { Credentials } from './credentials.ts';
 import { inTime } from './inTime.ts';
 import { isResultOf, type KeyBundle, keyBundleIn, versionIn } from './keyVaultAnswers.ts';
 import { type KeyVaultTransport, recorded, type WireRecord } from './keyVaultTransport.ts';
+import { CryptographyClient, KeyClient, type KeyVaultKey } from './sdk/keyVault.ts';
 import type { VaultNames } from './vaultNames.ts';
 
 export interface KeyVaultOptions {
@@ -95,9 +95,10 @@ export function createKeyVault(options: KeyVaultOptions): Pick<KeyVault, 'descri
   };
 }
 
-/** Wipes the SDK's own buffer. */
-function bytesIf(isResult: boolean, result: Uint8Array | undefined): Bytes | undefined {
-  const value = isResult && result !== undefined ? bytesOf(result) : undefined;
+/** Wipes the SDK's own buffer. An answer can hold no bytes: the SDK then has another value than its type says. */
+function bytesIf(isResult: boolean, result: unknown): Bytes | undefined {
+  if (!(result instanceof Uint8Array)) return undefined;
+  const value = isResult && result.byteLength > 0 ? bytesOf(result) : undefined;
   wipe(result);
   return value;
 }

@@ -4,6 +4,10 @@
  * that record, never from the error that the SDK throws, which can hide it (an empty 503 becomes a TypeError).
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { type Cloud, isKeyVaultHost } from '../core/customerKey/keyIdentifier.ts';
+import type { Principal } from '../core/customerKey/ports.ts';
+import { clientAddressIn, principalInRefusal, principalInToken } from './callerPrincipal.ts';
+import { limitedBody } from './limitedBody.ts';
 import {
   createDefaultHttpClient,
   createHttpHeaders,
@@ -12,11 +16,7 @@ import {
   type PipelineRequest,
   type PipelineResponse,
   RestError,
-} from '@azure/core-rest-pipeline';
-import { type Cloud, isKeyVaultHost } from '../core/customerKey/keyIdentifier.ts';
-import type { Principal } from '../core/customerKey/ports.ts';
-import { clientAddressIn, principalInRefusal, principalInToken } from './callerPrincipal.ts';
-import { limitedBody } from './limitedBody.ts';
+} from './sdk/http.ts';
 
 /** The record of one call: status and words of closed lists, never bodies or headers with secrets. */
 export interface WireRecord {
@@ -51,6 +51,8 @@ export interface WireRecord {
 interface Call {
   readonly wire: WireRecord;
   bearsToken: boolean;
+  /** The vault's last challenge in this call. It is remembered when it has led to a token. */
+  challenge?: string;
   /** The parsed body of the last answer. It can hold key material, so it is never part of the record. */
   body?: unknown;
 }
@@ -131,12 +133,17 @@ export function createKeyVaultTransport(options: TransportOptions): KeyVaultTran
       const remembered = challenges.get(host);
       if (remembered !== undefined && !request.headers.has('authorization')) return challenge(request, remembered);
 
-      setBearsToken(call, request.headers.has('authorization'));
+      const hasToken = request.headers.has('authorization');
+      setBearsToken(call, hasToken);
+      if (hasToken && call.challenge !== undefined) challenges.set(host, call.challenge);
       set(wire, 'principal', principalInToken(request.headers.get('authorization')));
       const response = await sendOnWire(wireClient, request, host, options.emulatorUrl, wire);
       if (response.status === 401) setBearsToken(call, false);
-      const wwwAuthenticate = response.headers.get('www-authenticate');
-      if (response.status === 401 && wwwAuthenticate !== undefined) challenges.set(host, wwwAuthenticate);
+      if (response.status === 401) {
+        // Without a token the SDK ends each later call at a challenge that it cannot read, and sends no more requests.
+        challenges.delete(host);
+        set(call, 'challenge', response.headers.get('www-authenticate'));
+      }
       call.body = parsed(response.bodyAsText);
       readInto(wire, response, call.body);
       return response;
@@ -205,8 +212,8 @@ const maxRetryAfterSeconds = 60;
 
 function readInto(wire: WireRecord, { status, headers }: PipelineResponse, body: unknown): void {
   wire.status = status;
-  set(wire, 'requestId', headers.get('x-ms-request-id'));
-  set(wire, 'region', headers.get('x-ms-keyvault-region'));
+  set(wire, 'requestId', matching(/^[\w-]{1,64}$/, headers.get('x-ms-request-id')));
+  set(wire, 'region', matching(/^[a-z0-9]{1,64}$/i, headers.get('x-ms-keyvault-region')));
   const retryAfter = Math.min(maxRetryAfterSeconds, Number(headers.get('retry-after')));
   set(wire, 'retryAfterSeconds', retryAfter > 0 ? retryAfter : undefined);
   const { code, message, innererror, innerError } = fieldsOf(fieldsOf(body).error);
@@ -219,9 +226,9 @@ function readInto(wire: WireRecord, { status, headers }: PipelineResponse, body:
   set(wire, 'clientAddress', clientAddressIn(text));
 }
 
-function set<K extends keyof WireRecord>(wire: WireRecord, field: K, value: WireRecord[K] | undefined): void {
-  if (value === undefined) delete wire[field];
-  else wire[field] = value;
+function set<T, K extends keyof T>(of: T, field: K, value: T[K] | undefined): void {
+  if (value === undefined) delete of[field];
+  else of[field] = value;
 }
 
 /** A body can be empty, HTML, or any text. */
@@ -236,6 +243,8 @@ function parsed(text: string | null | undefined): unknown {
 const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 
+const matching = (form: RegExp, value: unknown): string | undefined =>
+  typeof value === 'string' && form.test(value) ? value : undefined;
+
 /** A code is one word. Any other text comes from another party and stays out of records and logs. */
-const word = (value: unknown): string | undefined =>
-  typeof value === 'string' && /^[A-Za-z]{1,64}$/.test(value) ? value : undefined;
+const word = (value: unknown): string | undefined => matching(/^[A-Za-z]{1,64}$/, value);

@@ -4,12 +4,17 @@
  * (OpenTelemetry specification, "OpenTelemetry Protocol Exporter"). Only a process with that endpoint loads this file.
  */
 import { randomUUID } from 'node:crypto';
-import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
-import { detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
-import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import { describeError } from '../core/base/errors.ts';
 import type { LogFields } from '../core/base/log.ts';
 import type { Metrics } from '../core/base/metrics.ts';
+import {
+  detectResources,
+  envDetector,
+  MeterProvider,
+  OTLPMetricExporter,
+  PeriodicExportingMetricReader,
+  resourceFromAttributes,
+} from './sdk/metrics.ts';
 
 export interface MetricExport {
   /** Records the fields of a metric's log line; ignores other lines. */

@@ -67,7 +67,19 @@ export function createRingStore(open: OpenTable): RingStore {
       }
     },
 
-    insert: (row, kek) => table.insertUnderOwnKey(rowOf(keyOf(row), { ...row, wrapped: base64(row.wrapped) }), kek),
+    async insert(row, kek) {
+      const fresh = rowOf(keyOf(row), { ...row, wrapped: base64(row.wrapped) });
+      if (await table.insertUnderOwnKey(fresh, kek)) return true;
+      const { partitionKey, rowKey } = fresh;
+      const [there] = await table.queryEntities(odata`PartitionKey eq ${partitionKey} and RowKey eq ${rowKey}`, 1);
+      const wrapping = there && wrappingIn(there);
+      // Another process was faster.
+      if (there === undefined || (wrapping !== undefined && isAt(there, keyOf(wrapping)))) return false;
+      // A foreign row would stop every rotation of the ring.
+      table.report(fresh);
+      await table.remove(fresh, String(there.etag));
+      return table.insertUnderOwnKey(fresh, kek);
+    },
 
     async remove(row) {
       const { generation, createdAt } = row;
@@ -162,6 +174,7 @@ function wrappingIn(entity: Entity): RingRow | undefined {
     typeof wrapped === 'string' &&
     ringNames.some((name) => name === ring && name === entity.partitionKey) &&
     Number.isSafeInteger(generation) &&
+    Number(generation) >= 1 &&
     typeof key === 'string' &&
     typeof createdAt === 'number';
   return isWrapping ? { ...(ownKeyValue(entity) as RingRow), wrapped: fromBase64(wrapped) } : undefined;

@@ -1,7 +1,7 @@
 /** App settings, read once and checked: a bad value names its setting and what it should be. */
 import * as z from 'zod';
 import { defined } from '../core/base/defined.ts';
-import { type Policy, policySchema } from '../core/base/policy.ts';
+import { defaultPolicy, type Policy, policyNames, policySchema } from '../core/base/policy.ts';
 import type { KeyVaultIdentity } from '../core/customerKey/binding.ts';
 import { keyVaultSuffixes, parseKeyIdentifier } from '../core/customerKey/keyIdentifier.ts';
 import type { Principal } from '../core/customerKey/ports.ts';
@@ -111,11 +111,12 @@ export const settingOfPolicy = (name: string): string =>
 /** @throws SettingsError that names every setting at fault. */
 export function readSettings(environment: Readonly<Record<string, string | undefined>>): Settings {
   const settings = checked(schema, environment, (name) => name);
-  const numbers = Object.keys(policySchema.shape).flatMap((name) => {
+  const numbers = policyNames.flatMap((name) => {
     const value = environment[settingOfPolicy(name)];
     return value === undefined || value === '' ? [] : [[name, value]];
   });
-  const policy = checked(policySchema, Object.fromEntries(numbers), settingOfPolicy);
+  const policy =
+    numbers.length === 0 ? defaultPolicy : checked(policySchema(), Object.fromEntries(numbers), settingOfPolicy);
   for (const name of operatorKeyNames) {
     if (settings[name] === undefined) continue;
     const pinned = identifierIn(name, settings).version !== undefined;
@@ -184,7 +185,8 @@ export function identifierIn(name: (typeof operatorKeyNames)[number], settings: 
 }
 
 function checked<T>(shape: z.ZodType<T>, input: unknown, nameOf: (field: string) => string): T {
-  const result = shape.safeParse(input);
+  // Settings are read once a process: compiling the schema to code costs more than it saves.
+  const result = shape.safeParse(input, { jitless: true });
   if (result.success) return result.data;
   const problems = result.error.issues.map(({ path, message }) => ({ setting: nameOf(String(path[0])), message }));
   const settings = [...new Set(problems.map(({ setting }) => setting))];

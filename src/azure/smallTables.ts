@@ -1,6 +1,6 @@
 /** The tables of small rows: vaults, directory, claims, the service's own chain, and the mark of the last sweep. */
 
-import type { Directory, DirectoryRow, PurgeSchedule, ScheduledPurge } from '../core/accounts/ports.ts';
+import type { Directory, DirectoryRow, DuePurge, PurgeSchedule, ScheduledPurge } from '../core/accounts/ports.ts';
 import type { ServiceAuditStore, ServiceHead } from '../core/audit/ports.ts';
 import { serviceChain } from '../core/audit/serviceAudit.ts';
 import type { ArmPath } from '../core/base/armPath.ts';
@@ -18,7 +18,7 @@ import type { RangeState, RangeStore, SweepMark } from '../core/vaultWork/ports.
 import type { IdentityDenials } from '../core/watch/identityDenials.ts';
 import type { IdentityDenialStore, VaultBindings, VaultBudgets, VaultDirectory } from '../core/watch/ports.ts';
 import type { Budget } from '../core/watch/vaultBudget.ts';
-import { auditPage, auditRow } from './auditRows.ts';
+import { auditPage, auditRow, saveWithEntries } from './auditRows.ts';
 import { type OpenTable, odata, plainRowOf, type ReadRow, type RowKey, rowOf } from './tables.ts';
 
 const everything = Number.POSITIVE_INFINITY;
@@ -177,10 +177,14 @@ export function createPurgeSchedule(open: OpenTable): PurgeSchedule {
       const end = `${iso(until)}"`;
       const filter = odata`PartitionKey eq ${partitionKey} and RowKey gt ${after} and RowKey lt ${end}`;
       const found = await table.queryKeys(filter, limit);
-      const rows = found.map(({ rowKey, writtenAt, ageMs }) => {
+      const rows: DuePurge[] = [];
+      for (const { rowKey, writtenAt, ageMs } of found) {
         const [at = '', name = ''] = rowKey.split('!');
-        return { name, purgeAt: instantOf(at), readAt: writtenAt + ageMs };
-      });
+        const purge = { name, purgeAt: instantOf(at), readAt: writtenAt + ageMs };
+        if (isTime(purge.purgeAt) && key(purge).rowKey === rowKey) rows.push(purge);
+        // A foreign row would delay those behind it in each sweep.
+        else await table.remove({ partitionKey, rowKey });
+      }
       return { rows, ...(found.length < limit ? {} : defined({ next: found.at(-1)?.rowKey })) };
     },
     async remove(purge) {
@@ -238,11 +242,15 @@ export function createServiceAuditStore(open: OpenTable): ServiceAuditStore {
     head: () => table.readIfAuthentic<ServiceHead>(headKey),
     async append(etag, head, entries) {
       const rows = entries.map((entry) => auditRow(serviceChain, entry));
-      await table.batch(rowOf(headKey, head), etag, rows);
+      await saveWithEntries(table, rowOf(headKey, head), etag, rows);
     },
     audit: (page) => auditPage(table, serviceChain, serviceChain, page),
   };
 }
+
+/** Any number can be in a plain row, and a date of JavaScript has a smaller range. */
+const isTime = (value: unknown): value is EpochMs =>
+  typeof value === 'number' && !Number.isNaN(new Date(value).getTime());
 
 /** Plain, so that a process without rings can report its health. It decides nothing. */
 export function createSweepMark(open: OpenTable): SweepMark {
@@ -251,7 +259,7 @@ export function createSweepMark(open: OpenTable): SweepMark {
 
   const markIn = (row: { readonly value: unknown } | undefined): EpochMs | undefined => {
     const { at } = Object(row?.value) as { at?: unknown };
-    return typeof at === 'number' ? at : undefined;
+    return isTime(at) ? at : undefined;
   };
 
   return {
@@ -297,7 +305,7 @@ export function createDailyPassStore(open: OpenTable): DailyPassStore {
   return {
     async read() {
       const { startedAt, messages, isDivided } = Object((await table.readPlain(key))?.value) as Partial<DailyPassState>;
-      if (typeof startedAt !== 'number' || typeof messages !== 'number') return undefined;
+      if (!isTime(startedAt) || !Number.isSafeInteger(messages) || messages === undefined) return undefined;
       return { startedAt, messages, isDivided: isDivided === true };
     },
     write: (state) => table.put(plainRowOf(key, state)),

@@ -2,7 +2,7 @@
  * How Keyward calls tables and queues. It repeats a failed call twice within half a second, because a caller is better
  * served by a fast 503 than by a long wait. Each call has a deadline, because the SDKs wait for ever.
  */
-import { createDefaultHttpClient, type HttpClient } from '@azure/core-rest-pipeline';
+import { createDefaultHttpClient, type HttpClient } from './sdk/http.ts';
 
 export const tableRetries = { maxRetries: 2, retryDelayInMs: 100, maxRetryDelayInMs: 1_000 };
 export const queueRetries = { maxTries: 3, retryDelayInMs: 100, maxRetryDelayInMs: 1_000 };

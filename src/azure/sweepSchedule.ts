@@ -18,7 +18,7 @@ export async function checkSweepSchedule(environment: Readonly<Record<string, st
   // What the templates deploy. To load croner and compute its runs costs each cold start 40 ms of CPU time.
   if (schedule === eachMinute) return;
   if (schedule === '') throw refused('is missing, so no sweep runs and no revocation is found.');
-  const { Cron } = await import('croner');
+  const { Cron } = await import('./sdk/schedules.ts');
   const next = (() => {
     try {
       return new Cron(schedule, { timezone: 'Etc/UTC', paused: true }).nextRuns(runs);

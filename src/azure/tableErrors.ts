@@ -1,6 +1,7 @@
 /** Errors of the Table service, translated into those of the core. */
-import { RestError } from '@azure/data-tables';
+
 import { KeywardError, LostRace, Unavailable } from '../core/base/errors.ts';
+import { RestError } from './sdk/tables.ts';
 
 /** There is no such row. Never leaves the adapters. */
 export class NotThere extends Error {}

@@ -5,7 +5,7 @@
  * Every authentic row (rowForm.ts) is verified on every read. A row that fails is reported. A read of that one row throws
  * DamagedRow; a query returns it without a value, so that it stops no other row.
  */
-import { odata, type TableClient, type TableEntity, TableTransaction } from '@azure/data-tables';
+
 import { DamagedRow, type RowPlace } from '../core/base/damagedRow.ts';
 import { LostRace } from '../core/base/errors.ts';
 import type { Stored } from '../core/base/stored.ts';
@@ -27,6 +27,7 @@ import {
   type RowKey,
   rowOf,
 } from './rowForm.ts';
+import { odata, type TableClient, type TableEntity, TableTransaction } from './sdk/tables.ts';
 import { goneIsLost, isFromStorage, NotThere, Rejected, translated, unavailable, unlessLost } from './tableErrors.ts';
 
 export { odata, plainRowOf, type Row, type RowKey, rowOf };
@@ -75,6 +76,8 @@ export const batchLimit = 100;
 export interface RowAuthentication {
   /** The at-rest ring. @throws Unavailable */
   keks(): Promise<Keks>;
+  /** The audit ring. @throws Unavailable */
+  auditKeks(): Promise<Keks>;
   /** A row was read that is not as Keyward wrote it. */
   report(place: RowPlace): void;
   /** The Table service refused what Keyward sent: a fault of Keyward. `code` is a word of the service. */
@@ -169,9 +172,16 @@ export class Table {
     return this.#authentication.keks();
   }
 
-  /** Reports a row that another reader has found damaged. */
-  report(key: RowKey): void {
-    this.#authentication.report(this.#placeOf(key));
+  /** The process's audit ring. @throws Unavailable */
+  auditKeks(): Promise<Keks> {
+    return this.#authentication.auditKeks();
+  }
+
+  /** Reports a row that another reader has found damaged, and returns the error that names it. */
+  report(key: RowKey): DamagedRow {
+    const place = this.#placeOf(key);
+    this.#authentication.report(place);
+    return new DamagedRow(place);
   }
 
   async #entity({ partitionKey, rowKey }: RowKey): Promise<Entity | undefined> {

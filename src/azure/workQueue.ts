@@ -1,9 +1,9 @@
 /** Keyward's queues. Messages are JSON in base64, as the Functions queue trigger reads them by default. */
 
 import type { TokenCredential } from '@azure/identity';
-import { type QueueClient, QueueServiceClient, RestError } from '@azure/storage-queue';
 import { Unavailable } from '../core/base/errors.ts';
 import type { WorkQueue } from '../core/base/workQueue.ts';
+import { type QueueClient, QueueServiceClient, RestError } from './sdk/queue.ts';
 import { queueRetries } from './storageClients.ts';
 
 export type QueueAccess = { readonly deadlineSeconds: number } & (
@@ -33,20 +33,17 @@ export async function countMessages(name: string, access: QueueAccess): Promise<
 }
 
 export function createWorkQueue<Message>(name: string, access: QueueAccess): WorkQueue<Message> {
-  const client = clientOf(name, access);
-  let created: Promise<unknown> | undefined;
+  let client: QueueClient | undefined;
 
   return {
     async send(message, delayMs = 0) {
+      const text = Buffer.from(JSON.stringify(message)).toString('base64');
+      // Whole seconds: rounded up, because a look that comes too early does not count.
+      const visibilityTimeout = Math.ceil(delayMs / 1000);
       try {
-        created ??= client.createIfNotExists(deadlineOf(access));
-        await created;
-        const text = Buffer.from(JSON.stringify(message)).toString('base64');
-        // Whole seconds: rounded up, because a look that comes too early does not count.
-        const visibilityTimeout = Math.ceil(delayMs / 1000);
-        await client.sendMessage(text, { visibilityTimeout, ...deadlineOf(access) });
+        client ??= clientOf(name, access);
+        await sendOrCreate(text, visibilityTimeout, client, access);
       } catch {
-        created = undefined;
         throw new Unavailable(
           'StorageUnavailable',
           'The work queue of this service does not answer. Retry after a few seconds.',
@@ -55,4 +52,15 @@ export function createWorkQueue<Message>(name: string, access: QueueAccess): Wor
       }
     },
   };
+}
+
+/** The first message of a service finds no queue. A request for the queue before each process's first one would cost a cold start more. */
+async function sendOrCreate(text: string, visibilityTimeout: number, client: QueueClient, access: QueueAccess) {
+  try {
+    await client.sendMessage(text, { visibilityTimeout, ...deadlineOf(access) });
+  } catch (error) {
+    if (!(error instanceof RestError) || error.statusCode !== 404) throw error;
+    await client.createIfNotExists(deadlineOf(access));
+    await client.sendMessage(text, { visibilityTimeout, ...deadlineOf(access) });
+  }
 }

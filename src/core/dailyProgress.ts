@@ -32,7 +32,11 @@ export function progressOf(
 ): DailyProgress {
   const left = Math.min(waiting, messages);
   const done = messages - left;
-  const isEstimated = isDivided && left > 0 && done > 0;
-  const expectedEndAt = isEstimated ? now + Math.round(((now - startedAt) * left) / done) : undefined;
+  const expectedEndAt = isDivided ? expectedEnd(startedAt, done, left, now) : undefined;
   return { startedAt, messages, left, ...defined({ expectedEndAt }) };
+}
+
+/** As fast as until now. Undefined: nothing is left, or nothing is done yet. */
+export function expectedEnd(startedAt: EpochMs, done: number, left: number, now: EpochMs): EpochMs | undefined {
+  return left > 0 && done > 0 && now >= startedAt ? now + Math.round(((now - startedAt) * left) / done) : undefined;
 }

@@ -14,6 +14,7 @@ import { inTime } from './base/inTime.ts';
 import type { EpochMs } from './base/time.ts';
 import type { ShownStatus } from './base/vocabulary.ts';
 import { type DailyPassStore, type DailyProgress, progressOf } from './dailyProgress.ts';
+import type { PassProgress } from './passProgress.ts';
 import type { VaultWorkDeps } from './vaultWork/deps.ts';
 import type { SweepMark } from './vaultWork/ports.ts';
 import { noKeys } from './vaultWork/sweepRange.ts';
@@ -41,6 +42,8 @@ export interface HealthDeps
   readonly dailyPass: DailyPassStore;
   /** Messages of the daily pass that wait, about. */
   readonly dailyWaiting: () => Promise<number>;
+  /** Those that run now. */
+  readonly passes: () => Promise<readonly PassProgress[]>;
 }
 
 export interface HealthCheckResult {
@@ -138,6 +141,8 @@ export interface Readiness {
   readonly poisoned?: number;
   /** Absent before the first pass. */
   readonly dailyPass?: DailyProgress;
+  /** Other passes over everything, those that run now. */
+  readonly passes?: readonly PassProgress[];
   /** Absent also where no topic is set. */
   readonly announcements?: Backlog;
 }
@@ -146,18 +151,19 @@ export interface Readiness {
 export async function readiness(service: HealthDeps): Promise<Readiness> {
   const answerOf = <T>(asking: Promise<T>) => inTime(asking, service).catch(() => undefined);
   const { announcer } = service;
-  const [parts, sweep, keys, poisoned, dailyPass, announcements] = await Promise.all([
+  const [parts, sweep, keys, poisoned, dailyPass, passes, announcements] = await Promise.all([
     runHealthChecks(service.parts, service),
     answerOf(service.sweepMark.read().then((at) => (at === undefined ? {} : { lastSweptAt: at }))),
     answerOf(countKeys(service)),
     answerOf(service.poisoned()),
     answerOf(dailyProgress(service)),
+    answerOf(service.passes()),
     announcer === undefined ? undefined : answerOf(backlogOf(announcer, service)),
   ]);
   return {
     isReady: parts.every(({ status }) => status === 'ok'),
     parts,
-    ...defined({ sweep, keys, poisoned, dailyPass, announcements }),
+    ...defined({ sweep, keys, poisoned, dailyPass, passes, announcements }),
   };
 }
 

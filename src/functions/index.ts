@@ -4,39 +4,33 @@
  * Functions.
  */
 import { app, type HttpHandler, type StorageQueueHandler } from '@azure/functions';
+import { live } from './http/health/live.ts';
 import { authLevel } from './pipeline/authLevel.ts';
-import type { Route } from './pipeline/route.ts';
+import { registeredRoutes } from './registered.ts';
 
-type Registered = Pick<Route, 'name' | 'method' | 'path' | 'scope' | 'bearerOnly'>;
-
-/**
- * The part of the route table that registration needs. build.ts writes it into the bundle, because the table itself
- * would load every schema.
- */
-declare const BUILT_ROUTES: readonly Registered[] | undefined;
-
-const routes = typeof BUILT_ROUTES === 'undefined' ? (await import('./routes.ts')).routes : BUILT_ROUTES;
+const loadedApp = () => import('./app.ts');
 
 // Bodies arrive as streams, so that the process holds no body before it knows the caller and the length of the body.
 // The price: the caller never gets an answer when a handler throws or returns nothing. `answering` and
 // pipeline/pipeline.ts make sure that no handler does so.
 app.setup({ enableHttpStream: true });
 
-for (const { name, method, path, scope, bearerOnly } of routes) {
-  app.http(name, {
-    // Front doors probe with HEAD.
-    methods: method === 'GET' && scope === 'public' ? ['GET', 'HEAD'] : [method],
-    route: `api/${path}`,
-    // The host requests no key for a route that no function key opens: the app's own refusal says what the caller
-    // needs.
-    authLevel: scope === 'public' || bearerOnly ? 'anonymous' : authLevel(),
-    handler: answering(lazy(() => loadHandler(name))),
-  });
+for (const [family, routes] of Object.entries(registeredRoutes)) {
+  for (const { name, method, path, scope, bearerOnly } of routes) {
+    app.http(name, {
+      // Front doors probe with HEAD.
+      methods: method === 'GET' && scope === 'public' ? ['GET', 'HEAD'] : [method],
+      route: `api/${path}`,
+      // The host requests no key for a route that no function key opens: the app's own refusal says what the caller
+      // needs.
+      authLevel: scope === 'public' || bearerOnly ? 'anonymous' : authLevel(),
+      handler: answering(lazy(() => loadHandler(name, family))),
+    });
+  }
 }
 
-async function loadHandler(name: string): Promise<HttpHandler> {
-  if (name === 'healthLive') return (await import('./http/health/live.ts')).live;
-  return (await import('./pipeline/handlers.ts')).handlerNamed(name);
+async function loadHandler(name: string, family: string): Promise<HttpHandler> {
+  return name === 'healthLive' ? live : (await loadedApp()).httpHandler(name, family);
 }
 
 // Static files. The host adds no prefix to routes, because the address of this page does not begin with `api`.
@@ -44,7 +38,7 @@ app.http('console', {
   methods: ['GET', 'HEAD'],
   route: 'console/{*path}',
   authLevel: 'anonymous',
-  handler: answering(lazy(async () => (await import('./console/console.ts')).consoleRoute)),
+  handler: answering(lazy(async () => (await loadedApp()).consoleRoute())),
 });
 
 // On a development machine the console is what opens at `/`. In Azure the host answers there.
@@ -62,35 +56,35 @@ app.http('zUnknown', {
   methods: ['GET', 'HEAD', 'PUT', 'PATCH', 'POST', 'DELETE', 'OPTIONS', 'TRACE'],
   route: 'api/{*path}',
   authLevel: 'anonymous',
-  handler: answering(lazy(async () => (await import('./pipeline/unknownRoute.ts')).unknownRoute)),
+  handler: answering(lazy(async () => (await loadedApp()).unknownRoute(registeredRoutes))),
 });
 
-app.eventGrid('keyEvents', { handler: lazy(async () => (await import('./triggers/keyEvents.ts')).keyEvents) });
+app.eventGrid('keyEvents', { handler: lazy(async () => (await loadedApp()).keyEvents()) });
 app.eventGrid('resourceEvents', {
-  handler: lazy(async () => (await import('./triggers/resourceEvents.ts')).resourceEvents),
+  handler: lazy(async () => (await loadedApp()).resourceEvents()),
 });
 if (process.env.KEYWARD_DIAGNOSTICS_EVENT_HUB) {
   app.eventHub('keyVaultLogs', {
     eventHubName: '%KEYWARD_DIAGNOSTICS_EVENT_HUB%',
     connection: 'KEYWARD_DIAGNOSTICS',
     cardinality: 'many',
-    handler: lazy(async () => (await import('./triggers/keyVaultLogs.ts')).keyVaultLogs),
+    handler: lazy(async () => (await loadedApp()).keyVaultLogs()),
   });
 }
 
 app.timer('sweep', {
   schedule: '%KEYWARD_SWEEP_SCHEDULE%',
-  handler: lazy(async () => (await import('./triggers/sweep.ts')).sweep),
+  handler: lazy(async () => (await loadedApp()).sweep()),
 });
 if (process.env.KEYWARD_DRILL_KEY) {
   app.timer('drill', {
     schedule: '0 17 * * * *',
-    handler: lazy(async () => (await import('./triggers/drill.ts')).drill),
+    handler: lazy(async () => (await loadedApp()).drill()),
   });
 }
 app.timer('startDailyPass', {
   schedule: '0 30 3 * * *',
-  handler: lazy(async () => (await import('./triggers/dailyPass.ts')).startDailyPass),
+  handler: lazy(async () => (await loadedApp()).startDailyPass()),
 });
 
 const queue = (queueName: string, load: () => Promise<StorageQueueHandler>) => ({
@@ -100,22 +94,22 @@ const queue = (queueName: string, load: () => Promise<StorageQueueHandler>) => (
 });
 app.storageQueue(
   'vaultWork',
-  queue('vault-work', async () => (await import('./triggers/vaultWork.ts')).vaultWork),
+  queue('vault-work', async () => (await loadedApp()).vaultWork()),
 );
 app.storageQueue(
   'vaultWorkPoison',
-  queue('vault-work-poison', async () => (await import('./triggers/poison.ts')).vaultWorkPoison),
+  queue('vault-work-poison', async () => (await loadedApp()).vaultWorkPoison()),
 );
 app.storageQueue(
   'dailyPass',
-  queue('daily-pass', async () => (await import('./triggers/dailyPass.ts')).dailyPass),
+  queue('daily-pass', async () => (await loadedApp()).dailyPass()),
 );
 app.storageQueue(
   'dailyPassPoison',
-  queue('daily-pass-poison', async () => (await import('./triggers/poison.ts')).dailyPassPoison),
+  queue('daily-pass-poison', async () => (await loadedApp()).dailyPassPoison()),
 );
 
-app.hook.appTerminate(async () => (await import('./triggers/endOfProcess.ts')).endOfProcess());
+app.hook.appTerminate(async () => (await loadedApp()).endOfProcess());
 
 /** Answers 500 also when the handler's module does not load: that error is thrown before the pipeline can answer. */
 function answering(handler: HttpHandler): HttpHandler {

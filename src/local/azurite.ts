@@ -3,6 +3,7 @@
  * (Microsoft docs: "Use the Azurite emulator for local Azure Storage development", well-known storage account and key).
  */
 import { mkdir } from 'node:fs/promises';
+import type { HttpClient } from '@azure/core-rest-pipeline';
 import type { AzuriteServer } from './azuriteLibrary.ts';
 
 export type AzuriteOptions = {
@@ -19,6 +20,8 @@ export type Azurite = {
   queueUrl: string;
   blobUrl: string;
   connectionString: string;
+  /** For table clients in this process: the same tables without a socket. */
+  tables: HttpClient;
   stop(): Promise<void>;
 };
 
@@ -33,7 +36,10 @@ export async function startAzurite(options: AzuriteOptions = {}): Promise<Azurit
   delete process.env.AZURITE_ACCOUNTS;
 
   // Imported on first use: loading Azurite costs more than starting it.
-  const { tableServer, queueServer, blobServer } = await import('./azuriteLibrary.ts');
+  const [{ tableServer, queueServer, blobServer }, { inProcess }] = await Promise.all([
+    import('./azuriteLibrary.ts'),
+    import('./azuriteTransport.ts'),
+  ]);
   const table = tableServer({ port: options.ports?.table ?? 0, dir });
   const queue = queueServer({ port: options.ports?.queue ?? 0, dir });
   const blob = blobServer({ port: options.ports?.blob ?? 0, dir });
@@ -56,6 +62,7 @@ export async function startAzurite(options: AzuriteOptions = {}): Promise<Azurit
       `QueueEndpoint=${queueUrl}`,
       `TableEndpoint=${tableUrl}`,
     ].join(';'),
+    tables: inProcess(table),
     stop() {
       stopped ??= closeAll(servers);
       return stopped;

@@ -3,6 +3,7 @@
  * constructors by path and holds their long positional argument lists.
  */
 import { createHmac, createSecretKey } from 'node:crypto';
+import type { Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
@@ -14,7 +15,7 @@ export type AzuriteServer = {
   afterClose(): Promise<void>;
   getStatus(): string;
   getHttpServerAddress(): string;
-  readonly httpServer: { closeAllConnections(): void };
+  readonly httpServer: Pick<Server, 'closeAllConnections' | 'emit'>;
 };
 
 /** `dir` undefined: Azurite writes nothing to disk. */

@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import type { LogRecord } from '../../packages/functions-host/src/host.ts';
 import { isAtLeast } from '../../packages/functions-host/src/logs.ts';
 import { settingOfPolicy } from '../azure/settings.ts';
-import { policySchema } from '../core/base/policy.ts';
+import { policyNames } from '../core/base/policy.ts';
 import { localHostKeys, operatorToken } from './operator.ts';
 import { type Stack, startStack } from './stack.ts';
 import { quoted, startPage, vault } from './startPage.ts';
@@ -62,7 +62,7 @@ function readOptions(): Options {
 
 /** The environment can set the pace of looks and sweeps; tenant, keys and addresses are always the local ones. */
 function paceSettings(): Record<string, string> {
-  const names = [...Object.keys(policySchema.shape).map(settingOfPolicy), 'KEYWARD_SWEEP_SCHEDULE'];
+  const names = [...policyNames.map(settingOfPolicy), 'KEYWARD_SWEEP_SCHEDULE'];
   return Object.fromEntries(names.map((name) => [name, process.env[name] ?? '']).filter(([, value]) => value !== ''));
 }
 

@@ -169,6 +169,21 @@ describe('the end of the window', () => {
     expect(await revealed('early')).toBe(hex(bytes('the value')));
   });
 
+  test('INV-13: foreign rows of the schedule delay no purge, and are removed without an alarm', async () => {
+    const { lab } = world;
+    const partitionKey = 'purges';
+    for (const rowKey of ['!', '2020!', '1970-01-01T00:00:00.000Z', 'x'.repeat(300)])
+      await lab.table('directory').createEntity({ partitionKey, rowKey, v: 1, data: '{}' });
+    lab.log.length = 0;
+    await purgeDeleted(lab.service);
+    expect(lab.log.filter(({ level }) => level === 'error')).toEqual([]);
+    const left: unknown[] = [];
+    const before = `PartitionKey eq '${partitionKey}' and RowKey lt '2020~'`;
+    for await (const { rowKey } of lab.table('directory').listEntities({ queryOptions: { filter: before } }))
+      left.push(rowKey);
+    expect(left).toEqual([]);
+  });
+
   test('the daily pass writes the schedule of a purge again that was lost', async () => {
     const { lab } = world;
     await withSecret('lost-row');

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import * as z from 'zod';
-import { announcementSchema } from '../../src/core/announcements/announcement.ts';
+import { announcementSchema } from '../../src/core/announcements/announcementSchema.ts';
 import type { AuditEntry } from '../../src/core/audit/auditEntry.ts';
 import type { CloudEvent } from '../../src/local/topic/topic.ts';
 

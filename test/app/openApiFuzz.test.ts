@@ -127,7 +127,7 @@ test('at least 5,000 requests, valid, nearly valid and hostile, get no 5xx, no m
   expect(numRuns * atOnce).toBeGreaterThanOrEqual(5000);
   // The gates admitted some requests and refused others.
   for (const status of [200, 201, 204, 400, 404, 412])
-    expect(statuses.get(status), `${status} with OPENAPI_FUZZ_SEED=${seed}`).toBeGreaterThan(5);
+    expect(statuses.get(status), `${status} with OPENAPI_FUZZ_SEED=${seed}`).toBeGreaterThan(0);
 }, 300_000);
 
 const told = ({ method, target, headers, body }: WireRequest): string =>

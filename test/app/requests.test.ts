@@ -1,9 +1,10 @@
 /** What every HTTP call has in common: authorization, limits, ids and links of answers, and unknown routes. */
 import { once } from 'node:events';
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import { TableClient } from '@azure/data-tables';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { sign } from '../../packages/entra-emulator/src/signing.ts';
-import { type Caller, caller } from '../../src/local/client.ts';
+import { type Answer, type Caller, caller } from '../../src/local/client.ts';
 import { apiAudience, homeTenantId, location } from '../../src/local/operator.ts';
 import { got, newAccount, refused, useStack } from './support.ts';
 
@@ -86,11 +87,24 @@ describe('a body', () => {
     expect([status, JSON.parse(text).error.code]).toEqual([413, 'RequestTooLarge']);
   });
 
-  test('as a JSON merge patch is 415: it would mean something else', async () => {
-    const api = await as('patcher');
-    const patch = { 'content-type': 'application/merge-patch+json' };
-    await refused(415, 'UnsupportedMediaType', api('PATCH', '/api/accounts/mine', { tags: { a: '1' } }, patch));
-  });
+  const subscription = '/api/subscriptions/6f6f4b1c-6b0e-4d3a-9a51-0d3f5c1f0001/resourceGroups/media';
+  test.each([
+    ['the native API', '/api/accounts/patched', newAccount('fabrikam')],
+    [
+      'clients of Azure Media Services',
+      `${subscription}/providers/Microsoft.Media/mediaservices/amspatched?api-version=2021-06-01`,
+      { location },
+    ],
+  ])(
+    'of %s as a JSON merge patch (RFC 7396) is 415, and changes nothing: it would mean something else',
+    async (_, path, input) => {
+      const api = await as('patcher');
+      await got(201, api('PUT', path, { ...input, tags: { a: '1' } }));
+      const patch = { 'content-type': 'application/merge-patch+json' };
+      await refused(415, 'UnsupportedMediaType', api('PATCH', path, { tags: { a: null, b: '2' } }, patch));
+      expect((await got(200, api('GET', path))).body.tags).toEqual({ a: '1' });
+    },
+  );
 });
 
 describe('a token that names owners', () => {
@@ -111,6 +125,47 @@ describe('a token that names owners', () => {
     const api = await limited();
     await refused(403, 'AuthorizationFailed', api('PUT', '/api/accounts/theirs-too', newAccount('fabrikam')));
     await got(201, api('PUT', '/api/accounts/mine-too', newAccount('contoso')));
+  });
+
+  test('pages through the list to its end, and no nextLink names an account of another owner', async () => {
+    const api = await limited();
+    const found: string[] = [];
+    const links: string[] = [];
+    for (let next: string | undefined = '/api/accounts?$top=1'; next !== undefined; ) {
+      const { body }: Answer = await got(200, api('GET', next));
+      found.push(...body.value.map(({ name }: { name: string }) => name));
+      const link: string | undefined = body.nextLink;
+      links.push(decodeURIComponent(link ?? ''));
+      next = link === undefined ? undefined : link.slice(new URL(link).origin.length);
+    }
+    expect(found).toContain('mine');
+    expect(links.length).toBeGreaterThan(2);
+    expect(links.join(' ')).not.toMatch(/mine|theirs/);
+    await refused(400, 'InvalidParameter', api('GET', '/api/accounts?$skipToken=theirs'));
+  });
+
+  test('checks no key in the name of another owner', async () => {
+    const keyIdentifier = 'https://fabrikam-keys.vault.azure.net/keys/cmk';
+    const { location, properties } = newAccount('fabrikam');
+    const encryption = { type: 'CustomerKey', keyVaultProperties: { keyIdentifier } };
+    const body = { location, properties: { ...properties, encryption } };
+    const check = (await limited())('POST', '/api/accounts/not-yet/validateEncryption', body);
+    await refused(403, 'AuthorizationFailed', check);
+  });
+
+  test('cancels no creation that waits in a subscription of another owner', async () => {
+    const group = '/api/subscriptions/99990000-0000-4000-8000-000000000001/resourceGroups/media';
+    const path = (name: string) => `${group}/providers/Microsoft.Media/mediaservices/${name}?api-version=2021-11-01`;
+    await got(204, (await as('administrator'))('DELETE', path('cancelled')));
+    await got(204, (await limited())('DELETE', path('waiting')));
+    const { connectionString } = world.stack.azurite;
+    const table = TableClient.fromConnectionString(connectionString, 'keywardoperations', {
+      allowInsecureConnection: true,
+    });
+    const cancelled: unknown[] = [];
+    for await (const row of table.listEntities({ queryOptions: { filter: "RowKey ge 'deleted-'" } }))
+      cancelled.push(row);
+    expect(cancelled).toHaveLength(1);
   });
 
   test('makes none of the calls that are about all accounts', async () => {

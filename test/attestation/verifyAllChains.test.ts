@@ -64,6 +64,21 @@ describe('INV-13: the daily verification of all chains', () => {
     expect(heads).toHaveLength(4);
   });
 
+  test('one message verifies chains of several checkpoints, each of which names the one before', async () => {
+    const names = Array.from({ length: 120 }, (_, n) => `many-${n}`);
+    await Promise.all(names.map((name) => lab.account(name, 'contoso')));
+    expect(await verifyAllChains(lab.service)).toBe(false);
+    const keys = await lab.service.statusKeys.ever();
+    const read = (await checkpoints()).map(async ({ checkpoint }) => (await verifyText(checkpoint, keys)).claims);
+    const pages = await Promise.all(read);
+    expect(pages.length).toBeGreaterThan(1);
+    expect(new Set(pages.flatMap(({ heads }) => (heads as { chain: string }[]).map(({ chain }) => chain))).size).toBe(
+      124,
+    );
+    const [first] = await checkpoints();
+    expect(pages[1]).toMatchObject({ previous: hashOfCheckpoint(first?.checkpoint ?? '') });
+  });
+
   test('the daily verification runs once a day, for any messages that arrive', async () => {
     const { finishedAt } = await run();
     lab.clock.set(lab.clock.now() + hours);

@@ -10,6 +10,7 @@ export function rowAuthentication(): RowAuthentication & { readonly reported: st
   return {
     reported,
     keks: async () => ({ newest: kek, kek: () => kek }),
+    auditKeks: async () => ({ newest: kek, kek: () => kek }),
     report: (place) => void reported.push(placeText(place)),
     rejected: () => undefined,
   };

@@ -31,7 +31,7 @@ describe('the policy', () => {
     const denying = (policy: typeof defaultPolicy) =>
       [...deniedCauses, ...harmlessCauses].filter((cause) => isDenying(cause, policy));
     expect(denying(defaultPolicy)).toEqual(deniedCauses);
-    const strict = policySchema.parse({ networkPolicyDisables: 'true' });
+    const strict = policySchema().parse({ networkPolicyDisables: 'true' });
     expect(denying(strict)).toEqual([...deniedCauses, ...designCauses.networkPolicy]);
   });
 
@@ -42,11 +42,11 @@ describe('the policy', () => {
     ['0', false],
     ['no', false],
   ])('the policy reads networkPolicyDisables = %j as %s', (text, expected) => {
-    expect(policySchema.parse({ networkPolicyDisables: text }).networkPolicyDisables).toBe(expected);
+    expect(policySchema().parse({ networkPolicyDisables: text }).networkPolicyDisables).toBe(expected);
   });
 
   it('the policy derives its confirmations from its own numbers', () => {
-    const policy = policySchema.parse({ confirmKeyDisabledLooks: '5', confirmVaultNotFoundSeconds: 1800 });
+    const policy = policySchema().parse({ confirmKeyDisabledLooks: '5', confirmVaultNotFoundSeconds: 1800 });
     expect(confirmationOf('KeyDisabled', policy).looks).toBe(5);
     expect(confirmationOf('VaultNotFound', policy).overMs).toBe(1_800_000);
   });
@@ -65,7 +65,7 @@ describe('the policy', () => {
     ['leaseGraceSeconds', '-1'],
     ['lookIntervalSuspectSeconds', '9'],
   ])('the policy refuses %s = %j and names it', (name, value) => {
-    const result = policySchema.safeParse({ [name]: value });
+    const result = policySchema().safeParse({ [name]: value });
     expect(result.error?.issues.map((issue) => issue.path)).toEqual([[name]]);
   });
 });

@@ -212,6 +212,7 @@ describe('the keys of key statuses', () => {
     const before = (await service.statusKeys.published()).map(({ kid }) => kid);
     const authentication = {
       keks: async () => (await service.rings()).atRest,
+      auditKeks: async () => (await service.rings()).audit,
       report: () => undefined,
       rejected: () => undefined,
     };

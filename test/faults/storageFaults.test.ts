@@ -103,7 +103,7 @@ beforeAll(async () => {
     // The time for which a failed worker keeps the next one off its vault.
     KEYWARD_WORKER_LEASE_SECONDS: '0.3',
   };
-  witness = await compose(settings, silent);
+  witness = await compose(settings, silent, {}, azurite.tables);
   await createAccount({ service: witness, vault: 'first' }, 'first');
   for (let n = 0; n < atOnce; n += 1) {
     const proxy = await startStorageProxy(azurite);

@@ -66,7 +66,7 @@ test('an operation has exactly the parameters of its path', () => {
 test('the document has every query parameter that the code reads, and no other', () => {
   const sources = globSync('src/functions/{http,pipeline}/**/*.ts').map((file) => readFileSync(file, 'utf8'));
   const read = sources.flatMap((text) =>
-    [...text.matchAll(/(?:query\.get\(|(?:queryOf|choiceIn|timeIn|nameIn)\(request, )'([^']+)'/g)].map(
+    [...text.matchAll(/(?:query\.get\(|(?:queryOf|choiceIn|timeIn|nameIn|keyIn)\(request, )'([^']+)'/g)].map(
       ([, name]) => name,
     ),
   );

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { RestError, TableClient } from '@azure/data-tables';
+import { odata, RestError, TableClient } from '@azure/data-tables';
 import { QueueClient } from '@azure/storage-queue';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Azurite, startAzurite } from '../../src/local/azurite.ts';
@@ -54,6 +54,35 @@ describe('Azurite in this process, in memory', () => {
     const late = table.updateEntity({ ...key, value: 3 }, 'Replace', { etag: first });
     expect(await refusal(late)).toEqual({ status: 412, code: 'UpdateConditionNotSatisfied' });
     expect(await table.getEntity('p', 'versioned')).toMatchObject({ value: 2 });
+  });
+
+  it('Azurite answers a request without a socket as it answers one on the wire', async () => {
+    const answers = async (table: TableClient, partitionKey: string) => {
+      const [key, text] = [{ partitionKey, rowKey: 'a' }, 'K\u00fc\u{1F511}'];
+      const { etag = '' } = await table.createEntity({ ...key, text });
+      await table.updateEntity({ ...key, number: 1 }, 'Merge', { etag });
+      await table.submitTransaction([
+        ['create', { partitionKey, rowKey: 'b' }],
+        ['create', { partitionKey, rowKey: 'c' }],
+      ]);
+      const pages = table.listEntities({ queryOptions: { filter: odata`PartitionKey eq ${partitionKey}` } });
+      const rows: unknown[] = [];
+      for await (const page of pages.byPage({ maxPageSize: 2 })) rows.push(page.map(({ rowKey }) => rowKey));
+      const { text: read, number } = await table.getEntity(partitionKey, 'a');
+      await table.deleteEntity(partitionKey, 'b');
+      return {
+        ...{ rows, read, number },
+        twice: await refusal(table.createEntity(key)),
+        stale: await refusal(table.updateEntity(key, 'Replace', { etag })),
+        together: await refusal(table.submitTransaction([['create', key]])),
+        gone: await refusal(table.getEntity(partitionKey, 'b')),
+      };
+    };
+    const options = { allowInsecureConnection: true, httpClient: azurite.tables };
+    const without = TableClient.fromConnectionString(azurite.connectionString, 'accounts', options);
+    const onWire = await answers(tableOf(azurite), 'wire');
+    expect(onWire).toMatchObject({ rows: [['a', 'b'], ['c']], gone: { status: 404 }, stale: { status: 412 } });
+    expect(await answers(without, 'none')).toEqual(onWire);
   });
 
   it('Azurite commits a transaction completely or not at all', async () => {

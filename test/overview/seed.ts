@@ -21,6 +21,7 @@ export async function seedOverview(lab: Lab, { accounts, accountsPerKey, everyNt
   const at = service.clock.now();
   const authentication = {
     keks: async () => (await service.rings()).atRest,
+    auditKeks: async () => (await service.rings()).audit,
     report: () => undefined,
     rejected: () => undefined,
   };

@@ -140,3 +140,31 @@ test('INV-13: a process that starts after all rings were rotated, in any order, 
   const fresh = await (await started()).rings();
   expect(['system', 'at-rest', 'audit'].map((ring) => at(fresh, ring as RingName).sealsWith)).toEqual([3, 3, 2]);
 });
+
+test('INV-13: foreign rows in the place of the next KEK, and with the largest number, stop no rotation of a ring', async () => {
+  const rings = await ringWorld(lab);
+  await rings.service.rings();
+  const table = lab.table('rings');
+  const foreign = { partitionKey: 'audit', v: 3, mac: 'x' };
+  const largest = {
+    ring: 'audit',
+    generation: Number.MAX_SAFE_INTEGER,
+    wrapped: 'AAAA',
+    key: 'k',
+    isFirst: true,
+    createdAt: 0,
+  };
+  await table.createEntity({
+    ...foreign,
+    rowKey: '0000000002:first',
+    data: JSON.stringify({ ...largest, generation: 7 }),
+  });
+  await table.createEntity({ ...foreign, rowKey: `${largest.generation}:first`, data: JSON.stringify(largest) });
+  await rotateWhole('audit', rings);
+  expect((await rings.service.rings('fresh')).audit.newest.generation).toBe(2);
+  expect(lab.log).toContainEqual({
+    level: 'error',
+    message: 'A stored row is not as Keyward wrote it',
+    fields: { row: 'rings/audit/0000000002:first' },
+  });
+});

@@ -1,5 +1,6 @@
 /** Which accounts do not work, since when, who acts and with which command; and whether Keyward itself works. */
 import { useQueries, useQuery } from '@tanstack/react-query';
+import { Fragment } from 'react';
 import { type Api, bodyOf, errorOf, type Schemas } from '../api.ts';
 import { useConsole } from '../context.ts';
 import { Link } from '../navigation.tsx';
@@ -99,7 +100,7 @@ function Down({ of }: { of: Key }) {
 }
 
 function Service({ of: shown }: { of: Readiness }) {
-  const { status, parts, sweep, keys, announcements, poisonedMessages, dailyPass, settings } = shown;
+  const { status, parts, sweep, keys, announcements, poisonedMessages, dailyPass, passes, settings } = shown;
   return (
     <dl className="facts">
       <dt>Readiness</dt>
@@ -128,6 +129,16 @@ function Service({ of: shown }: { of: Readiness }) {
           : `${dailyPass.messages - dailyPass.left} of ${dailyPass.messages} messages done`}
         {dailyPass?.expectedEndAt === undefined ? '' : `, expected end ${dailyPass.expectedEndAt}`}
       </dd>
+      {passes?.map(({ name, ring = '', startedAt, done, of, expectedEndAt }) => (
+        <Fragment key={`${name} ${ring}`}>
+          <dt>{name === 'auditVerification' ? 'Verification of all chains' : `Rotation of the ring ${ring}`}</dt>
+          <dd>
+            {done.toLocaleString()}
+            {of === undefined ? '' : ` of ${of.toLocaleString()}`} done, began <Ago at={startedAt} />
+            {expectedEndAt === undefined ? '' : `, expected end ${expectedEndAt}`}
+          </dd>
+        </Fragment>
+      ))}
       <dt>Announcements that wait</dt>
       <dd>
         {announcements?.waiting ?? '–'}

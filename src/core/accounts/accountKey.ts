@@ -85,7 +85,13 @@ export async function proveWrap(
   key: Pick<KeyDescription, 'version' | 'publicKey'>,
   { keyVault }: Pick<AccountsDeps, 'keyVault'>,
 ): Promise<Answer<Bytes>> {
-  const wrapped = keyVault.wrap(key.publicKey, payload);
+  let wrapped: Bytes;
+  try {
+    wrapped = keyVault.wrap(key.publicKey, payload);
+  } catch {
+    // The answer of the vault held a public key that no RSA key has.
+    return { ok: false, cause: 'UnknownResponse', observed: { durationMs: 0 } };
+  }
   const opened = await keyVault.unwrap(binding, key.version, wrapped);
   if (!opened.ok) return opened;
   const same = equalBytes(opened.value, payload);

@@ -9,7 +9,7 @@ import type { ArmPath } from '../base/armPath.ts';
 import { DamagedRow } from '../base/damagedRow.ts';
 import { defined } from '../base/defined.ts';
 import { LostRace, retryLostRaces } from '../base/errors.ts';
-import { parseAccountName } from '../base/names.ts';
+import { fold, parseAccountName } from '../base/names.ts';
 import { type AccountView, boundOf, etagOf, wrappedByOf } from './account.ts';
 import { deleteDamaged } from './deleteDamaged.ts';
 import type { AccountsDeps } from './deps.ts';
@@ -63,7 +63,7 @@ async function deleted(
     }
     if (await waits(current))
       return current.record.pendingDeletion === undefined ? scheduleDeletion(current, actor, service) : current;
-    await shred(current, actor, service);
+    await shredOrDelete(current, actor, service);
     return 'deleted';
   });
   if (typeof result === 'string') await finishDelete(folded, service);
@@ -90,6 +90,16 @@ export async function shred(current: AccountView, actor: Actor, service: Account
   const hasDataKeys = dataKeyGenerations === undefined ? undefined : true;
   const deleting = { ...about, lifecycle: 'deleting', ...bound, ...defined({ hasDataKeys }) } as const;
   await saveAccount(storedOf(current), deleting, [...pending, { type: 'AccountDeleted', actor }], service);
+}
+
+/** A record that is older than its chain takes no entry: it counts as damaged. */
+async function shredOrDelete(current: AccountView, actor: Actor, service: AccountsDeps): Promise<void> {
+  try {
+    await shred(current, actor, service);
+  } catch (error) {
+    if (!(error instanceof DamagedRow)) throw error;
+    await deleteDamaged(fold(current.record.name), current.etag, actor, service);
+  }
 }
 
 /** `damaged`: the record was, and its account is being deleted now. */

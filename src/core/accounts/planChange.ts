@@ -93,10 +93,8 @@ export function planChange(
   return planUpdate(current, input, actor, configuration);
 }
 
-function newAccount(name: string, input: AccountInput, { owners }: Permissions): NewAccount {
-  const owned = ownedOf(input);
-  if (owners?.has(owned.owner) === false)
-    throw new Refusal('AuthorizationFailed', `The caller may create accounts of ${[...owners].join(', ')} only.`);
+function newAccount(name: string, input: AccountInput, permissions: Permissions): NewAccount {
+  const owned = ownedOf(input, permissions);
   const { tags = {}, auditKeyUse = false, leaseSeconds, place, kept } = input;
   if (place !== undefined) parseAmsName(name);
   return {
@@ -175,10 +173,14 @@ function isSameEncryption(current: Encryption, input: EncryptionInput, { cloud, 
 }
 
 /**
- * Owner and location of an account that does not exist yet. @throws Refusal InvalidRequestContent | InvalidParameter
+ * Owner and location of an account that does not exist yet. @throws Refusal InvalidRequestContent | InvalidParameter |
+ * AuthorizationFailed
  */
-export function ownedOf(input: AccountInput): Owned {
-  return { owner: parseOwner(needed(input.owner, 'properties.owner')), location: needed(input.location, 'location') };
+export function ownedOf(input: AccountInput, { owners }: Pick<Permissions, 'owners'>): Owned {
+  const owner = parseOwner(needed(input.owner, 'properties.owner'));
+  if (owners?.has(owner) === false)
+    throw new Refusal('AuthorizationFailed', `The caller may create accounts of ${[...owners].join(', ')} only.`);
+  return { owner, location: needed(input.location, 'location') };
 }
 
 function needed(value: string | undefined, target: string): string {

@@ -11,7 +11,7 @@ import type { KeyFacts } from '../customerKey/validationChecks.ts';
 import { type Check, isValid } from '../customerKey/validationReport.ts';
 import { proveWrap } from './accountKey.ts';
 import type { AccountsDeps } from './deps.ts';
-import { type AccountInput, ownedOf, refuseChange } from './planChange.ts';
+import { type AccountInput, ownedOf, type Permissions, refuseChange } from './planChange.ts';
 import { findAccount } from './readAccount.ts';
 
 export interface Validation {
@@ -32,6 +32,7 @@ export async function validateEncryption(
   input: AccountInput,
   waitSeconds: number,
   service: AccountsDeps,
+  permissions: Pick<Permissions, 'owners'> = {},
 ): Promise<Validation> {
   const { encryption } = input;
   if (encryption === undefined)
@@ -40,7 +41,7 @@ export async function validateEncryption(
     });
   const current = await findAccount(name, service);
   if (current !== undefined) refuseChange(current.record, input);
-  const account = current?.record ?? ownedOf(input);
+  const account = current?.record ?? ownedOf(input, permissions);
   if (encryption.type === 'SystemKey') return { valid: true, checks: [] };
   return validateKey(encryption, account, waitSeconds, service);
 }

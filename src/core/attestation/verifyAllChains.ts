@@ -24,7 +24,9 @@ const dueAfterMs = 20 * hourMs;
 export const verificationLateMs = 36 * hourMs;
 const keepCheckpointsMs = 30 * 24 * hourMs;
 /** A page of heads is one row, and the token of one checkpoint. */
-const chainsAMessage = 100;
+const chainsACheckpoint = 100;
+/** A worker of the sweep looks at as many vaults at once. */
+const partitionsAtOnce = 16;
 const messageMs = 60_000;
 const maxNamedBroken = 50;
 const following = { accounts: 'bindings', bindings: 'service', service: undefined } as const;
@@ -34,35 +36,47 @@ export async function verifyAllChains(deps: AttestationDeps): Promise<boolean> {
   const { verifications, clock, log } = deps;
   const stored = await verifications.read();
   const before = stored?.value ?? {};
-  const begun = before.run ?? nextRun(before, clock.now());
-  if (begun === undefined) return false;
-  const heads: ChainHeadOf[] = [];
+  let run = before.run ?? nextRun(before, clock.now());
+  if (run === undefined) return false;
   const until = clock.monotonic() + messageMs;
   // Read once for all chains of the message: a new generation is stored minutes before an entry is under it.
   const rings = await deps.rings('fresh');
   const held = { ...deps, rings: async () => rings };
-  let run: VerificationRun | undefined = begun;
-  let reached: VerificationRun = begun;
-  while (run !== undefined && heads.length < chainsAMessage && clock.monotonic() < until) {
-    run = await step(run, heads, held);
-    reached = run ?? reached;
-  }
-  // Only chains of the last partition are verified again when two processes work at the same time: the loser stops here.
+  // Only chains of the last page are verified again when two processes work at the same time: the loser stops here.
   try {
-    const signed = await withCheckpoint(reached, heads, deps);
-    if (run !== undefined) {
-      await verifications.save({ ...before, run: signed }, stored?.etag);
-      return true;
+    for (let etag = stored?.etag; ; ) {
+      const { reached, isDone } = await nextPage(run, until, held);
+      if (isDone) {
+        const finished = await withMissing(reached, deps);
+        await verifications.save({ last: resultOf(finished, clock.now()) }, etag);
+        await verifications.removeCheckpoints(clock.now() - keepCheckpointsMs);
+        log.info('Verified all audit chains', { count: finished.chains, found: finished.brokenCount });
+        return false;
+      }
+      etag = await verifications.save({ ...before, run: reached }, etag);
+      if (clock.monotonic() >= until) return true;
+      run = reached;
     }
-    const finished = await withMissing(signed, deps);
-    await verifications.save({ last: resultOf(finished, clock.now()) }, stored?.etag);
-    await verifications.removeCheckpoints(clock.now() - keepCheckpointsMs);
-    log.info('Verified all audit chains', { count: finished.chains, found: finished.brokenCount });
-    return false;
   } catch (error) {
     if (error instanceof LostRace) return false;
     throw error;
   }
+}
+
+/** Chains for one checkpoint, with the checkpoint. */
+async function nextPage(
+  from: VerificationRun,
+  until: number,
+  deps: AttestationDeps,
+): Promise<{ readonly reached: VerificationRun; readonly isDone: boolean }> {
+  const heads: ChainHeadOf[] = [];
+  let run: VerificationRun | undefined = from;
+  let reached = from;
+  while (run !== undefined && heads.length < chainsACheckpoint && deps.clock.monotonic() < until) {
+    run = await step(run, heads, deps);
+    reached = run ?? reached;
+  }
+  return { reached: await withCheckpoint(reached, heads, deps), isDone: run === undefined };
 }
 
 /** Called by the daily timer: logs the alert when runs do not finish. */
@@ -79,34 +93,67 @@ function nextRun({ last }: VerificationState, now: EpochMs): VerificationRun | u
   return { startedAt: now, table: 'accounts', ...none };
 }
 
-/** One partition, with all its chains. Undefined: the run is done. */
+/** Some partitions at the same time, each with all its chains. Undefined: the run is done. */
 async function step(
   { partial, ...run }: VerificationRun,
   heads: ChainHeadOf[],
   deps: AttestationDeps,
 ): Promise<VerificationRun | undefined> {
-  const partition = await partitionOf(run, deps);
-  if (partition === undefined) {
+  const partitions = await partitionsOf(run, deps);
+  if (partitions.length === 0) {
     const { after: _, ...rest } = run;
     const table = following[run.table];
     return table === undefined ? undefined : { ...rest, table };
   }
+  const results = await Promise.allSettled(
+    partitions.map((partition, n) => verifiedIn(run.table, partition, n === 0 ? partial : undefined, deps)),
+  );
   let now: VerificationRun = run;
-  for (const chain of await chainsIn(run.table, partition, deps)) {
+  for (const [n, result] of results.entries()) {
+    // All have ended: nothing runs on when the message fails.
+    if (result.status === 'rejected') throw result.reason;
+    for (const { chain, seen } of result.value.chains) now = counted(now, chain, seen, heads, deps);
+    // The chains of the partitions behind it are verified again.
+    if (result.value.unfinished !== undefined) return { ...now, partial: result.value.unfinished };
+    now = { ...now, after: partitions[n] ?? '' };
+  }
+  return now;
+}
+
+interface VerifiedPartition {
+  readonly chains: readonly { readonly chain: Chain; readonly seen: Verification }[];
+  readonly unfinished?: NonNullable<VerificationRun['partial']>;
+}
+
+async function verifiedIn(
+  table: VerificationRun['table'],
+  partition: string,
+  partial: VerificationRun['partial'],
+  deps: AttestationDeps,
+): Promise<VerifiedPartition> {
+  const chains: { chain: Chain; seen: Verification }[] = [];
+  for (const chain of await chainsIn(table, partition, deps)) {
     if (partial !== undefined && chain.id < partial.chain) continue;
     const after = partial?.chain === chain.id ? partial.verified : undefined;
     const seen = await verified(chain, after, deps);
     if (seen === undefined) continue;
-    if (seen.result === 'unfinished') return { ...now, partial: { chain: chain.id, verified: seen.verified } };
-    now = await noted(now, chain, seen, heads, deps);
+    if (seen.result === 'unfinished') return { chains, unfinished: { chain: chain.id, verified: seen.verified } };
+    chains.push({ chain, seen });
   }
-  return { ...now, after: partition };
+  return { chains };
 }
 
-const partitionOf = ({ table, after }: VerificationRun, { chainDirectory }: AttestationDeps) =>
-  table === 'service'
-    ? Promise.resolve(after === undefined ? serviceChain : undefined)
-    : chainDirectory.partitionAfter(table, after);
+/** The next partitions of the table, in order. Each is the first one behind another, so they are found one by one. */
+async function partitionsOf({ table, after }: VerificationRun, { chainDirectory }: AttestationDeps): Promise<string[]> {
+  if (table === 'service') return after === undefined ? [serviceChain] : [];
+  const found: string[] = [];
+  for (let last = after; found.length < partitionsAtOnce; ) {
+    last = await chainDirectory.partitionAfter(table, last);
+    if (last === undefined) break;
+    found.push(last);
+  }
+  return found;
+}
 
 async function chainsIn(table: VerificationRun['table'], partition: string, deps: AttestationDeps): Promise<Chain[]> {
   if (table === 'service') return [ownChain(deps)];
@@ -130,20 +177,17 @@ async function verified(chain: Chain, after: ChainHead | undefined, deps: Attest
   }
 }
 
-async function noted(
+function counted(
   run: VerificationRun,
   { id: chain, account }: Chain,
   { broken, verified: head, result }: Verification,
   heads: ChainHeadOf[],
-  deps: AttestationDeps,
-): Promise<VerificationRun> {
-  measure(deps.log, 'keyward.chains', 1, { result: result === 'whole' ? 'whole' : 'broken' });
+  { log }: Pick<AttestationDeps, 'log'>,
+): VerificationRun {
+  measure(log, 'keyward.chains', 1, { result: result === 'whole' ? 'whole' : 'broken' });
   if (broken !== undefined)
     return { ...withBroken(run, { chain, ...defined({ account }), ...broken }), chains: run.chains + 1 };
-  if (head.sequence > 0) {
-    await deps.verifications.saveHead(chain, { sequence: head.sequence, hash: head.hash, at: run.startedAt });
-    heads.push({ chain, ...head });
-  }
+  if (head.sequence > 0) heads.push({ chain, ...head });
   return { ...run, chains: run.chains + 1 };
 }
 
@@ -174,6 +218,10 @@ async function withCheckpoint(
   { verifications, statusKeys, clock, log }: AttestationDeps,
 ): Promise<VerificationRun> {
   if (heads.length === 0) return run;
+  const verifiedAt = { at: run.startedAt };
+  await Promise.all(
+    heads.map(({ chain, sequence, hash }) => verifications.saveHead(chain, { sequence, hash, ...verifiedAt })),
+  );
   const claims = checkpointClaims(run, heads, clock.now());
   const checkpoint = await statusKeys.sign(claims, checkpointType);
   await verifications.saveCheckpoint({ run: run.startedAt, page: claims.page, checkpoint });

@@ -20,14 +20,20 @@ export interface PlacedEntry {
   readonly entry: AuditEntry | undefined;
 }
 
-/** In order. Rows whose keys are no sequence numbers are left out. @throws Unavailable */
+/**
+ * In order. Rows whose keys are no sequence numbers are left out, and so are foreign rows behind a gap: a writer of the
+ * table can put them at any position, and the chain would continue there. @throws Unavailable
+ */
 export async function* placedEntries({ id, page }: ReadableChain, audit: Keks): AsyncGenerator<PlacedEntry> {
+  let last = 0;
   for (let request: ChainPageRequest | undefined = { limit: pageSize }; request !== undefined; ) {
     const { rows, next }: ChainPage = await page(request);
     for (const { position, entry } of rows) {
-      if (position === 0) continue;
       const ours = entry as AuditEntry;
-      const isOurs = isGenuine(ours, (generation) => audit.kek(generation)) && ours.chain === id;
+      const isOurs =
+        isGenuine(ours, (generation) => audit.kek(generation)) && ours.chain === id && ours.sequence === position;
+      if (position === 0 || (!isOurs && position !== last + 1)) continue;
+      last = position;
       yield { position, entry: isOurs ? ours : undefined };
     }
     request = next === undefined ? undefined : { limit: pageSize, after: next };

@@ -3,7 +3,8 @@
  * names the newest activated generation of each ring. From it a starting process knows which KEKs were rotated out.
  */
 
-import { retryLostRaces } from '../base/errors.ts';
+import { DamagedRow } from '../base/damagedRow.ts';
+import { LostRace, retryLostRaces } from '../base/errors.ts';
 import { ringNames } from '../base/vocabulary.ts';
 import type { Keks } from '../crypto/keks.ts';
 import { type AuditFacts, appendEntries, emptyChain } from './auditEntry.ts';
@@ -18,12 +19,20 @@ export async function recordForService(
   { serviceAudit, rings, clock }: Pick<AuditDeps, 'serviceAudit' | 'rings' | 'clock'>,
 ): Promise<void> {
   const { audit } = await rings();
+  let isOlder = false;
   await retryLostRaces(async () => {
     const stored = await serviceAudit.head();
-    const head = stored?.value ?? (await provenHead(serviceAudit, audit));
+    const head = (isOlder ? undefined : stored?.value) ?? (await provenHead(serviceAudit, audit));
     const added = appendEntries(serviceChain, head, facts, clock.now(), audit.newest);
     const sealing = facts.reduce(sealingAfter, head.sealing ?? {});
-    await serviceAudit.append(stored?.etag, { ...added.head, sealing }, added.entries);
+    try {
+      await serviceAudit.append(stored?.etag, { ...added.head, sealing }, added.entries);
+    } catch (error) {
+      if (isOlder || !(error instanceof DamagedRow)) throw error;
+      // The head is an older one that was put back.
+      isOlder = true;
+      throw new LostRace('The entries prove another head.');
+    }
   });
 }
 

@@ -5,8 +5,20 @@
 import * as z from 'zod';
 import { type Cause, classOf, type DeniedCause, type NetworkPolicyCause } from './causes.ts';
 
-const positiveSeconds = (fallback: number) => z.coerce.number().positive().max(86_400).default(fallback);
-const positiveCount = (fallback: number) => z.coerce.number().int().positive().max(1000).default(fallback);
+interface NumberRule {
+  readonly fallback: number;
+  /** The least allowed value; absent: above zero. */
+  readonly least?: number;
+  readonly most: number;
+  readonly isCount?: true;
+}
+
+const positiveSeconds = (fallback: number): NumberRule => ({ fallback, most: 86_400 });
+const positiveCount = (fallback: number): NumberRule => ({ fallback, most: 1000, isCount: true });
+const countBetween = (least: number, most: number, fallback: number): NumberRule => ({
+  ...{ fallback, least, most },
+  isCount: true,
+});
 
 /**
  * The limits, in seconds, of an account's own lease (0 is allowed too). The longer one is also the service's lease,
@@ -15,80 +27,100 @@ const positiveCount = (fallback: number) => z.coerce.number().int().positive().m
 export const leastLeaseSeconds = 60;
 export const longestLeaseSeconds = 300;
 
-export const policySchema = z
-  .object({
-    lookIntervalHealthySeconds: positiveSeconds(60),
-    lookIntervalSuspectSeconds: positiveSeconds(10),
-    lookIntervalInaccessibleSeconds: positiveSeconds(30),
-    /** Looks closer together than this count as one, whichever trigger requested them. */
-    lookSpacingSeconds: positiveSeconds(10),
-    /** How long one look may take before it counts as VaultTimeout. */
-    lookDeadlineSeconds: positiveSeconds(5),
-    /** How long a call to the tables or queues may take. */
-    storageDeadlineSeconds: positiveSeconds(10),
-    /** How often Keyward reads the latest version of a key when no event has announced a new one. */
-    versionCheckIntervalSeconds: positiveSeconds(240),
-    confirmKeyDisabledLooks: positiveCount(2),
-    confirmKeyNotFoundLooks: positiveCount(3),
-    confirmKeyNotFoundSeconds: positiveSeconds(30),
-    confirmPermissionLooks: positiveCount(3),
-    confirmPermissionSeconds: positiveSeconds(60),
-    confirmVaultNotFoundLooks: positiveCount(3),
-    confirmVaultNotFoundSeconds: positiveSeconds(900),
-    /**
-     * Whether a firewall, private link or perimeter that keeps Keyward out for long counts as the customer's denial.
-     */
-    networkPolicyDisables: z.stringbool().default(false),
-    confirmNetworkPolicyLooks: positiveCount(3),
-    confirmNetworkPolicySeconds: positiveSeconds(900),
-    /**
-     * How long an unwrapped account key may stay in the memory of one process, and how much longer while its vault is
-     * unreachable.
-     */
-    leaseSeconds: positiveSeconds(longestLeaseSeconds),
-    leaseGraceSeconds: z.coerce.number().min(0).max(86_400).default(600),
-    /** How many accounts one message of work re-wraps or updates. Re-wraps also end after a minute. */
-    accountsPerMessage: positiveCount(1000),
-    /**
-     * How many messages a sweep sends. Each is for a range of vaults, so the number does not depend on that of the
-     * vaults.
-     */
-    sweepRanges: z.coerce.number().int().min(1).max(4096).default(64),
-    /** How long a worker holds the lock of its vault. After a crash no other worker takes the vault earlier. */
-    workerLeaseSeconds: positiveSeconds(60),
-    /**
-     * The share of a vault's documented limit that re-wraps and looks may use. The rest is for the customer, who owns
-     * the vault.
-     */
-    vaultSharePercent: z.coerce.number().positive().max(100).default(25),
-    /** How many days before its expiry Keyward warns of a key version. Key Vault's own event comes 30 days before. */
-    keyNearExpiryDays: positiveCount(30),
-    /**
-     * The age at which a newer KEK replaces a ring's KEK; 0: only on request. NIST SP 800-57 part 1 gives a key that
-     * wraps keys at most two years of wrapping.
-     */
-    ringRotationDays: z.coerce.number().int().min(0).max(3650).default(365),
-    /**
-     * How long a deleted account that protects secrets or data keys can be recovered, before its key is destroyed. 0:
-     * DELETE destroys it at once.
-     */
-    deleteAfterDays: z.coerce.number().int().min(0).max(90).default(7),
-    /** How soon Keyward retries a long-running operation whose vault did not answer, and after how long it gives up. */
-    operationRetrySeconds: positiveSeconds(10),
-    operationTimeoutSeconds: positiveSeconds(600),
-    /** How long another version must have been the latest before Keyward calls a version safe to disable. */
-    safeToDisableAfterSeconds: positiveSeconds(900),
-    /** Calls that return plaintext (reveal, resolve) per minute, for each caller in each process; 0: no limit. */
-    revealsPerMinute: z.coerce.number().int().min(0).max(1_000_000).default(6_000),
-  })
-  .refine((policy) => policy.lookIntervalSuspectSeconds >= policy.lookSpacingSeconds, {
-    path: ['lookIntervalSuspectSeconds'],
-    message: 'must not be below lookSpacingSeconds: looks closer together confirm nothing',
-  });
+const rules = {
+  lookIntervalHealthySeconds: positiveSeconds(60),
+  lookIntervalSuspectSeconds: positiveSeconds(10),
+  lookIntervalInaccessibleSeconds: positiveSeconds(30),
+  /** Looks closer together than this count as one, whichever trigger requested them. */
+  lookSpacingSeconds: positiveSeconds(10),
+  /** How long one look may take before it counts as VaultTimeout. */
+  lookDeadlineSeconds: positiveSeconds(5),
+  /** How long a call to the tables or queues may take. */
+  storageDeadlineSeconds: positiveSeconds(10),
+  /** How often Keyward reads the latest version of a key when no event has announced a new one. */
+  versionCheckIntervalSeconds: positiveSeconds(240),
+  confirmKeyDisabledLooks: positiveCount(2),
+  confirmKeyNotFoundLooks: positiveCount(3),
+  confirmKeyNotFoundSeconds: positiveSeconds(30),
+  confirmPermissionLooks: positiveCount(3),
+  confirmPermissionSeconds: positiveSeconds(60),
+  confirmVaultNotFoundLooks: positiveCount(3),
+  confirmVaultNotFoundSeconds: positiveSeconds(900),
+  /**
+   * Whether a firewall, private link or perimeter that keeps Keyward out for long counts as the customer's denial.
+   */
+  networkPolicyDisables: { fallback: false },
+  confirmNetworkPolicyLooks: positiveCount(3),
+  confirmNetworkPolicySeconds: positiveSeconds(900),
+  /**
+   * How long an unwrapped account key may stay in the memory of one process, and how much longer while its vault is
+   * unreachable.
+   */
+  leaseSeconds: positiveSeconds(longestLeaseSeconds),
+  leaseGraceSeconds: { fallback: 600, least: 0, most: 86_400 },
+  /** How many accounts one message of work re-wraps or updates. Re-wraps also end after a minute. */
+  accountsPerMessage: positiveCount(1000),
+  /**
+   * How many messages a sweep sends. Each is for a range of vaults, so the number does not depend on that of the
+   * vaults.
+   */
+  sweepRanges: countBetween(1, 4096, 64),
+  /** How long a worker holds the lock of its vault. After a crash no other worker takes the vault earlier. */
+  workerLeaseSeconds: positiveSeconds(60),
+  /**
+   * The share of a vault's documented limit that re-wraps and looks may use. The rest is for the customer, who owns
+   * the vault.
+   */
+  vaultSharePercent: { fallback: 25, most: 100 },
+  /** How many days before its expiry Keyward warns of a key version. Key Vault's own event comes 30 days before. */
+  keyNearExpiryDays: positiveCount(30),
+  /**
+   * The age at which a newer KEK replaces a ring's KEK; 0: only on request. NIST SP 800-57 part 1 gives a key that
+   * wraps keys at most two years of wrapping.
+   */
+  ringRotationDays: countBetween(0, 3650, 365),
+  /**
+   * How long a deleted account that protects secrets or data keys can be recovered, before its key is destroyed. 0:
+   * DELETE destroys it at once.
+   */
+  deleteAfterDays: countBetween(0, 90, 7),
+  /** How soon Keyward retries a long-running operation whose vault did not answer, and after how long it gives up. */
+  operationRetrySeconds: positiveSeconds(10),
+  operationTimeoutSeconds: positiveSeconds(600),
+  /** How long another version must have been the latest before Keyward calls a version safe to disable. */
+  safeToDisableAfterSeconds: positiveSeconds(900),
+  /** Calls that return plaintext (reveal, resolve) per minute, for each caller in each process; 0: no limit. */
+  revealsPerMinute: countBetween(0, 1_000_000, 6_000),
+} satisfies Record<string, NumberRule | { readonly fallback: boolean }>;
 
-export type Policy = z.infer<typeof policySchema>;
+type Rules = typeof rules;
+type Widened<T> = T extends boolean ? boolean : number;
 
-export const defaultPolicy: Policy = policySchema.parse({});
+export type Policy = { readonly [Name in keyof Rules]: Widened<Rules[Name]['fallback']> };
+
+export const policyNames = Object.keys(rules) as readonly (keyof Policy)[];
+
+const fallbacks = Object.entries(rules).map(([name, { fallback }]) => [name, fallback]);
+export const defaultPolicy = Object.freeze(Object.fromEntries(fallbacks)) as Policy;
+
+/** Parses settings. It is built only where there are some, because a cold start pays for each part of a schema. */
+export function policySchema(): z.ZodType<Policy> {
+  const shape = Object.entries(rules).map(([name, rule]) => [
+    name,
+    'most' in rule ? numberSchema(rule) : z.stringbool().default(rule.fallback),
+  ]);
+  return z
+    .object(Object.fromEntries(shape) as Record<keyof Policy, z.ZodType>)
+    .refine((policy) => Number(policy.lookIntervalSuspectSeconds) >= Number(policy.lookSpacingSeconds), {
+      path: ['lookIntervalSuspectSeconds'],
+      message: 'must not be below lookSpacingSeconds: looks closer together confirm nothing',
+    }) as unknown as z.ZodType<Policy>;
+}
+
+function numberSchema({ fallback, least, most, isCount }: NumberRule) {
+  const number = isCount ? z.coerce.number().int() : z.coerce.number();
+  return (least === undefined ? number.positive() : number.min(least)).max(most).default(fallback);
+}
 
 export interface Confirmation {
   readonly looks: number;

@@ -115,9 +115,20 @@ export interface StoredRings {
 export const generationsOf = ({ rows }: Pick<StoredRing, 'rows'>): number[] =>
   [...new Set(rows.map((row) => row.generation))].toSorted((a, b) => a - b);
 
-/** Keyward uses no number twice, also after a generation was destroyed. */
 export const lastGeneration = ({ rows, markers }: StoredRing): number =>
   Math.max(0, ...[...rows, ...markers].map(({ generation }) => generation));
+
+/**
+ * Keyward uses no number twice, also after a generation was destroyed. A row that does not decrypt may be foreign: its
+ * number is left out, and does not move the numbers after it.
+ */
+export function nextGeneration(stored: StoredRing, isOpen: (generation: number) => boolean): number {
+  const { rows, markers } = stored;
+  const known = [...generationsOf(stored).filter(isOpen), ...markers.map(({ generation }) => generation)];
+  let next = Math.max(sealingOf(stored), ...known) + 1;
+  while (hasRow(rows, next)) next += 1;
+  return next;
+}
 
 /**
  * Destroyed on purpose, and not only missing: only the marker is left, and the generation is older than the one that

@@ -19,7 +19,7 @@ import { checkOperatorKeys, isFullyWrapped } from './rewrapRings.ts';
 import {
   bornAt,
   generationsOf,
-  lastGeneration,
+  nextGeneration,
   type Ring,
   type RingPass,
   type RingRotation,
@@ -54,9 +54,10 @@ export const wakePass = (ring: RingName, { dailyQueue }: Pick<RingsDeps, 'dailyQ
 async function beginRotation(ring: RingName, stored: StoredRing, actor: Actor, service: RingsDeps): Promise<void> {
   const rings = await service.rings('fresh');
   // Its creator died before the entry. It decrypts and proves its origin, and nothing is under it.
-  const orphan = generationsOf(stored).find((one) => one > sealingOf(stored) && isOpen(ringIn(rings, ring), one));
+  const isKnown = (generation: number) => isOpen(ringIn(rings, ring), generation);
+  const orphan = generationsOf(stored).find((one) => one > sealingOf(stored) && isKnown(one));
   const before = ringIn(rings, ring).kek(sealingOf(stored));
-  const to = orphan ?? lastGeneration(stored) + 1;
+  const to = orphan ?? nextGeneration(stored, isKnown);
   if (orphan === undefined && !(await makeKek(ring, to, { ring, kek: before }, service)))
     throw new Refusal('Conflict', `Another caller has just started a rotation of the ${ring} ring.`);
   await auditStep('RingGenerationCreated', ring, to, actor, service);

@@ -42,6 +42,25 @@ export async function openWatch(bindingId: string, service: VaultWorkDeps): Prom
   }
 }
 
+/**
+ * Does the work on a binding. When its watch is older than its chain, a writer of the tables has put it back, and it
+ * takes no verdict. It is restored then, and the next work continues. @throws the error of the work
+ */
+export async function restoringOlderWatch<T>(
+  bindingId: string,
+  service: VaultWorkDeps,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const isOlder = error instanceof DamagedRow && error.place.table === 'bindings' && error.place.rowKey === 'watch';
+    const stored = isOlder ? await unlessDamaged(service.bindings.readWatch(bindingId)) : undefined;
+    if (stored !== undefined && stored !== 'damaged') await restoreWatch(bindingId, stored.etag, service);
+    throw error;
+  }
+}
+
 async function restoreWatch(
   bindingId: string,
   damagedEtag: string | undefined,

@@ -13,7 +13,7 @@ import type { VaultBindings } from '../watch/ports.ts';
 import type { Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
 import { auditLooks, type LookRound, lookAtBinding } from './look.ts';
-import { openWatch } from './restoreWatch.ts';
+import { openWatch, restoringOlderWatch } from './restoreWatch.ts';
 import { isBeforeNextSweep, logPlans, nextWakeOf } from './wake.ts';
 
 export interface SweptVault {
@@ -38,7 +38,7 @@ export async function sweepVault(
       break;
     }
     try {
-      const stored = await sweepBinding(bindingId, round, service);
+      const stored = await restoringOlderWatch(bindingId, service, () => sweepBinding(bindingId, round, service));
       if (stored === undefined) continue;
       watches.push(stored.value);
       wakeAt = Math.min(wakeAt, (await needsWorker(stored.value, service)) ? 0 : nextWakeOf(stored.value));

@@ -11,7 +11,7 @@ import { describeError } from '../base/errors.ts';
 import type { Policy } from '../base/policy.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
-import type { WorkTicket } from '../base/workLock.ts';
+import { type HeldLock, keepLock } from '../base/workLock.ts';
 import { followLatest, isFollowDue, type VersionCheck } from '../rotation/followLatestVersion.ts';
 import { logFutureTime } from '../watch/futureTime.ts';
 import { isLookDue, soonest } from '../watch/lookSchedule.ts';
@@ -23,7 +23,7 @@ import type { Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
 import { auditLooks, type LookRound, lookAtBinding } from './look.ts';
 import { type ReconcileRun, reconcile } from './reconcile.ts';
-import { openWatch } from './restoreWatch.ts';
+import { openWatch, restoringOlderWatch } from './restoreWatch.ts';
 import { isBeforeNextSweep, logPlans, nextWakeOf } from './wake.ts';
 
 /** How long the work of one message lasts; functionTimeout in host.json is far longer. */
@@ -78,14 +78,11 @@ function broughtForward(watch: Watch, now: EpochMs, policy: Policy): Watch {
 }
 
 /** The state of one message, round by round. */
-interface Message extends VersionCheck {
+interface Message extends VersionCheck, HeldLock {
   readonly vault: string;
   readonly ids: readonly string[];
   readonly began: EpochMs;
   readonly service: VaultWorkDeps;
-  /** Undefined: the time had expired, and another worker has begun. */
-  ticket: WorkTicket | undefined;
-  keptAt: EpochMs;
   /** By binding: when its vault needs a worker again. */
   readonly wakes: Map<string, EpochMs>;
   /** By binding. */
@@ -176,28 +173,20 @@ async function lookAtAll(isSweep: boolean, round: LookRound, message: Message): 
 /** A failure of one binding does not stop the others. */
 async function onBinding<T>(
   bindingId: string,
-  { log }: VaultWorkDeps,
+  service: VaultWorkDeps,
   work: () => Promise<T>,
   otherwise: T,
 ): Promise<T> {
   try {
-    return await work();
+    return await restoringOlderWatch(bindingId, service, work);
   } catch (error) {
-    log.error('Work on a binding failed', { bindingId, error: describeError(error) });
+    service.log.error('Work on a binding failed', { bindingId, error: describeError(error) });
     return otherwise;
   }
 }
 
-async function keepWork(message: Message): Promise<boolean> {
-  const { vault, ticket, service } = message;
-  const now = service.clock.now();
-  const leaseMs = service.policy.workerLeaseSeconds * 1000;
-  if (ticket !== undefined && now - message.keptAt > leaseMs / 3) {
-    message.keptAt = now;
-    message.ticket = await service.vaults.keepWork(vault, ticket, leaseMs);
-  }
-  return message.ticket !== undefined;
-}
+const keepWork = (message: Message): Promise<boolean> =>
+  keepLock(message, message.vault, message.service.policy.workerLeaseSeconds * 1000, message.service);
 
 async function lookIfDue(id: string, isSweep: boolean, round: LookRound, message: Message): Promise<Stored<Watch>[]> {
   const { service, spending, wakes } = message;

@@ -14,6 +14,7 @@ import { fold, isGuid, parseAccountName, parseAmsName } from '../../core/base/na
 import { mayServe } from '../pipeline/authorize.ts';
 import type { Call, RouteHandler } from '../pipeline/call.ts';
 import { answerWithEtag } from '../pipeline/conditionalGet.ts';
+import { positionOf, shownPosition } from '../pipeline/pagePositions.ts';
 import { readJson } from '../pipeline/requestBody.ts';
 import { conditionsIn, maxPageSize } from '../pipeline/requestParams.ts';
 import { renderAccount, renderAwaited, tagOf } from './accountAnswer.ts';
@@ -32,11 +33,12 @@ import { operationHeaders } from './operations.ts';
 
 const nameIn = ({ params }: HttpRequest): string => params.accountName ?? '';
 
-export const list: RouteHandler = async ({ request, service, ...caller }) => {
+export const list: RouteHandler = async (call) => {
+  const { request, service, ...caller } = call;
   const version = versionIn(request, accountVersions);
   const { subscriptionId, resourceGroup } = placeIn(request);
   const filter = { subscriptionId, ...(resourceGroup === '' ? {} : { resourceGroup }) };
-  const after = skipIn(request);
+  const after = skipIn(await positionOf(request.query.get('$skipToken'), call));
   const { accounts, next } = await listAccountsOf(filter, maxPageSize, after, service);
   const served = accounts.filter(({ record }) => mayServe(caller, record.owner));
   const value: object[] = served.map((view) => renderAccount(view, version, service));
@@ -47,14 +49,13 @@ export const list: RouteHandler = async ({ request, service, ...caller }) => {
     if (isHere && !served.some(({ record }) => record.name === fold(one.name)))
       value.push(renderAwaited(one, version, service));
   }
-  return { status: 200, jsonBody: { value, ...nextLink(request, next) } };
+  return { status: 200, jsonBody: { value, ...nextLink(request, await shownPosition(next, call)) } };
 };
 
 /** @throws Refusal InvalidParameter */
-function skipIn(request: HttpRequest): string | undefined {
-  const token = request.query.get('$skipToken');
+function skipIn(token: string | undefined): string | undefined {
   // A resource group and an account name.
-  if (token === null || /^[-\w.()\p{L}\p{M}\p{Nd}]{1,200}:[a-z0-9-]{1,24}$/u.test(token)) return token ?? undefined;
+  if (token === undefined || /^[-\w.()\p{L}\p{M}\p{Nd}]{1,200}:[a-z0-9-]{1,24}$/u.test(token)) return token;
   throw new Refusal('InvalidParameter', '$skipToken must come from a nextLink of this list.', { target: '$skipToken' });
 }
 
@@ -185,6 +186,8 @@ export const remove: RouteHandler = async (call) => {
   const name = parseAccountName(nameIn(request));
   const existed = await retryLostRaces(async () => {
     const view = await findAccount(name, service);
+    // An account that waits has the subscription as its owner.
+    if (view === undefined && !mayServe(call, fold(placeIn(request).subscriptionId))) return false;
     // No account exists at this path, so there is nothing to delete.
     if (view !== undefined && !isSameArmPath(view.record.place, placeIn(request))) return false;
     // If-Match without an account: nothing happens, and a pending creation goes ahead.

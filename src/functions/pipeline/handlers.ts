@@ -1,12 +1,11 @@
 /** The handlers of the HTTP routes, by the name of their function. The first HTTP call of a process loads this file. */
 import type { HttpHandler } from '@azure/functions';
-import { routes } from '../routes.ts';
+import { type FamilyName, families } from '../families.ts';
 import { handlerOf } from './pipeline.ts';
 
-const handlers: ReadonlyMap<string, HttpHandler> = new Map(routes.map((route) => [route.name, handlerOf(route)]));
-
-export function handlerNamed(name: string): HttpHandler {
-  const handler = handlers.get(name);
-  if (handler === undefined) throw new Error(`The built app has a route '${name}' that is not in its route table.`);
-  return handler;
+export async function handlerNamed(name: string, family: string): Promise<HttpHandler> {
+  const routes = await families[family as FamilyName]?.();
+  const route = routes?.find((one) => one.name === name);
+  if (route === undefined) throw new Error(`The built app has a route '${name}' that is not in its route table.`);
+  return handlerOf(route);
 }

@@ -4,21 +4,21 @@
  */
 import type { HttpHandler } from '@azure/functions';
 import { Refusal } from '../../core/base/errors.ts';
-import { routes } from '../routes.ts';
+import type { RegisteredRoutes } from '../routes.ts';
 import { answerOf } from './errorAnswer.ts';
 import { withRequestIds } from './requestIds.ts';
 import { inInvocation } from './service.ts';
 
-export const unknownRoute: HttpHandler = (request, context) =>
-  inInvocation(context, async () =>
-    withRequestIds(
-      answerOf(refusalOf(request.method, new URL(request.url).pathname), request, context),
-      request,
-      context,
-    ),
-  );
+export function unknownRoute(registered: RegisteredRoutes): HttpHandler {
+  const routes = Object.values(registered).flat();
+  return (request, context) =>
+    inInvocation(context, async () => {
+      const refusal = refusalOf(request.method, new URL(request.url).pathname, routes);
+      return withRequestIds(answerOf(refusal, request, context), request, context);
+    });
+}
 
-function refusalOf(method: string, path: string): Refusal {
+function refusalOf(method: string, path: string, routes: RegisteredRoutes[string]): Refusal {
   const shown = path.slice(0, 200);
   const allow = [...new Set(routes.filter((route) => takesPath(route.path, path)).map((one) => one.method))];
   if (allow.length === 0)

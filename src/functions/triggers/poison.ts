@@ -3,20 +3,20 @@
  * error, so that an alert fires.
  */
 import type { StorageQueueHandler } from '@azure/functions';
-import { inInvocation, keyward } from '../pipeline/service.ts';
+import { inInvocation, log } from '../pipeline/service.ts';
 
 export const vaultWorkPoison: StorageQueueHandler = (input, context) =>
   inInvocation(context, async () => {
-    const { log } = await keyward();
     log.error('Work on a vault was given up', { vault: textIn(input, 'vault') });
   });
 
 export const dailyPassPoison: StorageQueueHandler = (input, context) =>
   inInvocation(context, async () => {
-    const { log } = await keyward();
     log.error('Work of the daily pass was given up', { visit: textIn(input, 'visit') });
   });
 
 /** Another writer may have put the message into the queue. */
-const textIn = (input: unknown, name: string): string =>
-  String((input as Readonly<Record<string, unknown>> | null)?.[name] ?? '').slice(0, 32);
+function textIn(input: unknown, name: string): string {
+  const value = (input as Readonly<Record<string, unknown>> | null)?.[name];
+  return typeof value === 'string' ? value.slice(0, 32) : '';
+}

@@ -111,6 +111,7 @@ export const answers: readonly Row[] = [
   ...(
     [
       ['a list', ['AAECAw']],
+      ['empty', ''],
       ['text that is no base64url', '%%%%'],
       ['longer than any key permits', 'A'.repeat(4096)],
     ] as const

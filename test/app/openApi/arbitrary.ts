@@ -203,7 +203,8 @@ const wireText: fc.Arbitrary<string> = fc.oneof(
 const header = fc.constantFrom<readonly string[]>(
   ...[
     ['If-Match', '*'],
-    ['If-Match', '"x"'],
+    // Some of them reach an account that exists, in every run: they are refused with 412.
+    ...Array.from({ length: 5 }, () => ['If-Match', '"x"']),
     ['If-Match', 'W/"x"'],
     ['If-Match', ''],
     ['If-Match', '"a", "b"'],

@@ -72,6 +72,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/operator/accounts/{accountName}/rotateAccountKey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a new account key, and encrypts the secrets again in the background
+         * @description App role: Keys.Operate.
+         */
+        post: operations["operatorRotateAccountKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/accounts/{accountName}/validateEncryption": {
         parameters: {
             query?: never;
@@ -86,6 +106,46 @@ export interface paths {
          * @description App role: Accounts.Read.
          */
         post: operations["accountsValidateEncryption"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/accounts/{accountName}/validateEncryption": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Checks an account's key against its vault, in every state of the account
+         * @description App role: Keys.Operate.
+         */
+        post: operations["operatorValidateAccount"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operator/keys/validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Checks a key against its vault
+         * @description App role: Keys.Operate.
+         */
+        post: operations["operatorValidateKey"];
         delete?: never;
         options?: never;
         head?: never;
@@ -556,26 +616,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/operator/accounts/{accountName}/rotateAccountKey": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Makes a new account key, and encrypts the secrets again in the background
-         * @description App role: Keys.Operate.
-         */
-        post: operations["operatorRotateAccountKey"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/operator/accounts/{accountName}/repairIdentity": {
         parameters: {
             query?: never;
@@ -590,46 +630,6 @@ export interface paths {
          * @description App role: Keys.Operate.
          */
         post: operations["operatorRepairIdentity"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/operator/accounts/{accountName}/validateEncryption": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Checks an account's key against its vault, in every state of the account
-         * @description App role: Keys.Operate.
-         */
-        post: operations["operatorValidateAccount"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/operator/keys/validate": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Checks a key against its vault
-         * @description App role: Keys.Operate.
-         */
-        post: operations["operatorValidateKey"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1930,6 +1930,43 @@ export interface components {
             waitSeconds?: number | null;
         };
         /**
+         * @description waitSeconds: how long to check again while permission is missing.
+         * @example {}
+         * @example {
+         *       "waitSeconds": 30
+         *     }
+         */
+        AccountDryRun: {
+            waitSeconds?: number | null;
+        };
+        /**
+         * @description Without identity: the system-assigned one. Without owner: the one that has claimed the vault. Without location: the region is not compared.
+         * @example {
+         *       "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media"
+         *     }
+         * @example {
+         *       "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media",
+         *       "owner": "contoso",
+         *       "location": "westeurope"
+         *     }
+         */
+        KeyDryRun: {
+            /** @example https://contoso-keys.vault.azure.net/keys/media */
+            keyIdentifier: string;
+            identity?: {
+                useSystemAssignedIdentity: boolean;
+                /** @description This must be a resource id. */
+                userAssignedIdentity?: string | null;
+                federatedIdentityClientId?: string | null;
+                tenantId?: string | null;
+                readonly principalId?: unknown;
+                readonly clientId?: unknown;
+            } | null;
+            owner?: string | null;
+            location?: string | null;
+            waitSeconds?: number | null;
+        };
+        /**
          * @example {
          *       "value": [
          *         {
@@ -2698,43 +2735,6 @@ export interface components {
                 readonly principalId?: unknown;
                 readonly clientId?: unknown;
             };
-        };
-        /**
-         * @description waitSeconds: how long to check again while permission is missing.
-         * @example {}
-         * @example {
-         *       "waitSeconds": 30
-         *     }
-         */
-        AccountDryRun: {
-            waitSeconds?: number | null;
-        };
-        /**
-         * @description Without identity: the system-assigned one. Without owner: the one that has claimed the vault. Without location: the region is not compared.
-         * @example {
-         *       "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media"
-         *     }
-         * @example {
-         *       "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/media",
-         *       "owner": "contoso",
-         *       "location": "westeurope"
-         *     }
-         */
-        KeyDryRun: {
-            /** @example https://contoso-keys.vault.azure.net/keys/media */
-            keyIdentifier: string;
-            identity?: {
-                useSystemAssignedIdentity: boolean;
-                /** @description This must be a resource id. */
-                userAssignedIdentity?: string | null;
-                federatedIdentityClientId?: string | null;
-                tenantId?: string | null;
-                readonly principalId?: unknown;
-                readonly clientId?: unknown;
-            } | null;
-            owner?: string | null;
-            location?: string | null;
-            waitSeconds?: number | null;
         };
         /**
          * @example {
@@ -4345,6 +4345,13 @@ export interface components {
          *         "left": 2110,
          *         "expectedEndAt": "2026-11-23T20:02:42.000Z"
          *       },
+         *       "passes": [
+         *         {
+         *           "name": "auditVerification",
+         *           "startedAt": "2026-11-23T19:30:00.000Z",
+         *           "done": 4100
+         *         }
+         *       ],
          *       "announcements": {
          *         "waiting": 0,
          *         "isComplete": true
@@ -4396,6 +4403,18 @@ export interface components {
                 /** Format: date-time */
                 expectedEndAt?: string;
             };
+            passes?: {
+                /** @enum {string} */
+                name: "auditVerification" | "ringRotation";
+                /** @enum {string} */
+                ring?: "system" | "at-rest" | "audit";
+                /** Format: date-time */
+                startedAt: string;
+                done: number;
+                of?: number;
+                /** Format: date-time */
+                expectedEndAt?: string;
+            }[];
             announcements?: {
                 waiting: number;
                 isComplete: boolean;
@@ -4871,6 +4890,46 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    operatorRotateAccountKey: {
+        parameters: {
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
+            header?: {
+                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            202: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    ETag: components["headers"]["ETag"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            412: components["responses"]["Error412"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
+        };
+    };
     accountsValidateEncryption: {
         parameters: {
             query?: {
@@ -4886,6 +4945,86 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["EncryptionDryRun"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EncryptionValidation"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
+        };
+    };
+    operatorValidateAccount: {
+        parameters: {
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountDryRun"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EncryptionValidation"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
+        };
+    };
+    operatorValidateKey: {
+        parameters: {
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyDryRun"];
             };
         };
         responses: {
@@ -6122,46 +6261,6 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
-    operatorRotateAccountKey: {
-        parameters: {
-            query?: {
-                /** @description The version of the API. Without it, the call gets the newest version. */
-                "api-version"?: components["parameters"]["ApiVersion"];
-            };
-            header?: {
-                /** @description The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one. */
-                "If-Match"?: components["parameters"]["IfMatch"];
-            };
-            path: {
-                accountName: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            202: {
-                headers: {
-                    "x-ms-request-id": components["headers"]["RequestId"];
-                    ETag: components["headers"]["ETag"];
-                    "x-ms-version": components["headers"]["x-ms-version"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Account"];
-                };
-            };
-            400: components["responses"]["Error400"];
-            401: components["responses"]["Error401"];
-            403: components["responses"]["Error403"];
-            404: components["responses"]["Error404"];
-            409: components["responses"]["Error409"];
-            412: components["responses"]["Error412"];
-            500: components["responses"]["Error500"];
-            503: components["responses"]["Error503"];
-            default: components["responses"]["Error"];
-        };
-    };
     operatorRepairIdentity: {
         parameters: {
             query?: {
@@ -6190,86 +6289,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Account"];
-                };
-            };
-            400: components["responses"]["Error400"];
-            401: components["responses"]["Error401"];
-            403: components["responses"]["Error403"];
-            404: components["responses"]["Error404"];
-            409: components["responses"]["Error409"];
-            413: components["responses"]["Error413"];
-            415: components["responses"]["Error415"];
-            500: components["responses"]["Error500"];
-            503: components["responses"]["Error503"];
-            default: components["responses"]["Error"];
-        };
-    };
-    operatorValidateAccount: {
-        parameters: {
-            query?: {
-                /** @description The version of the API. Without it, the call gets the newest version. */
-                "api-version"?: components["parameters"]["ApiVersion"];
-            };
-            header?: never;
-            path: {
-                accountName: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AccountDryRun"];
-            };
-        };
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    "x-ms-request-id": components["headers"]["RequestId"];
-                    "x-ms-version": components["headers"]["x-ms-version"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["EncryptionValidation"];
-                };
-            };
-            400: components["responses"]["Error400"];
-            401: components["responses"]["Error401"];
-            403: components["responses"]["Error403"];
-            404: components["responses"]["Error404"];
-            409: components["responses"]["Error409"];
-            413: components["responses"]["Error413"];
-            415: components["responses"]["Error415"];
-            500: components["responses"]["Error500"];
-            503: components["responses"]["Error503"];
-            default: components["responses"]["Error"];
-        };
-    };
-    operatorValidateKey: {
-        parameters: {
-            query?: {
-                /** @description The version of the API. Without it, the call gets the newest version. */
-                "api-version"?: components["parameters"]["ApiVersion"];
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["KeyDryRun"];
-            };
-        };
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    "x-ms-request-id": components["headers"]["RequestId"];
-                    "x-ms-version": components["headers"]["x-ms-version"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["EncryptionValidation"];
                 };
             };
             400: components["responses"]["Error400"];

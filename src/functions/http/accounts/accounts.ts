@@ -15,13 +15,17 @@ import type { Call, RouteHandler } from '../../pipeline/call.ts';
 import type { Caller } from '../../pipeline/caller.ts';
 import { answerWithEtag } from '../../pipeline/conditionalGet.ts';
 import { callUrl } from '../../pipeline/links.ts';
+import { positionOf, shownPosition } from '../../pipeline/pagePositions.ts';
 import { readJson } from '../../pipeline/requestBody.ts';
 import { conditionsIn, pageSizeOf } from '../../pipeline/requestParams.ts';
 import { parseAccount, renderAccount } from './accountJson.ts';
 
-export const listAccountsRoute: RouteHandler = async ({ request, service, ...caller }) => {
+export const listAccountsRoute: RouteHandler = async (call) => {
+  const { request, service, ...caller } = call;
   const limit = pageSizeOf(request);
-  const { accounts, damaged, next } = await listAccounts(limit, skipOf(request.query.get('$skipToken')), service);
+  const after = skipOf(await positionOf(request.query.get('$skipToken'), call));
+  const { accounts, damaged, next: end } = await listAccounts(limit, after, service);
+  const next = await shownPosition(end, call);
   const link = next === undefined ? undefined : `/api/accounts?$top=${limit}&$skipToken=${encodeURIComponent(next)}`;
   const nextLink = link === undefined ? {} : { nextLink: callUrl(request, link) };
   const served = accounts.filter(({ record }) => mayServe(caller, record.owner));
@@ -85,8 +89,8 @@ function answer(status: number, view: AccountView, { policy }: Service) {
   return { status, headers: { ETag: jsonBody.etag }, jsonBody };
 }
 
-function skipOf(token: string | null): string | undefined {
-  if (token === null) return undefined;
+function skipOf(token: string | undefined): string | undefined {
+  if (token === undefined) return undefined;
   try {
     return parseAccountName(token);
   } catch {

@@ -25,18 +25,20 @@ const handler: RouteHandler = async ({ request, actor, service }) => {
   return { status: 200, headers: { ETag: jsonBody.etag }, jsonBody };
 };
 
-export const repairIdentityApi: Route = {
-  name: 'operatorRepairIdentity',
-  method: 'POST',
-  path: 'operator/accounts/{accountName}/repairIdentity',
-  scope: 'operator',
-  role: 'Keys.Operate',
-  handler,
-  auditedRefusal: repairRefusal,
-  contract: {
-    summary: 'Gives an account another identity for the same customer key, while the key is not accessible',
-    body,
-    answers: { 200: accountAnswer },
-    headers: { 200: ['ETag'] },
+export const identityRepairRoutes: readonly Route[] = [
+  {
+    name: 'operatorRepairIdentity',
+    method: 'POST',
+    path: 'operator/accounts/{accountName}/repairIdentity',
+    scope: 'operator',
+    role: 'Keys.Operate',
+    handler,
+    auditedRefusal: repairRefusal,
+    contract: {
+      summary: 'Gives an account another identity for the same customer key, while the key is not accessible',
+      body,
+      answers: { 200: accountAnswer },
+      headers: { 200: ['ETag'] },
+    },
   },
-};
+];

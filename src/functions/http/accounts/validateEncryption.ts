@@ -59,13 +59,16 @@ export const validationAnswer = z.strictObject({ valid: z.boolean(), checks: z.a
   ],
 });
 
-const handler: RouteHandler = async ({ request, service }) => {
+const handler: RouteHandler = async ({ request, service, owners }) => {
   const { waitSeconds = 0, ...input } = parsed(body, await readJson(request));
   const name = parseAccountName(request.params.accountName ?? '');
-  return { status: 200, jsonBody: await validateEncryption(name, inputIn(input), waitSeconds, service) };
+  return {
+    status: 200,
+    jsonBody: await validateEncryption(name, inputIn(input), waitSeconds, service, defined({ owners })),
+  };
 };
 
-export const validateEncryptionApi: Route = {
+const validateEncryptionApi: Route = {
   name: 'accountsValidateEncryption',
   method: 'POST',
   path: 'accounts/{accountName}/validateEncryption',
@@ -116,7 +119,8 @@ const ofKey: RouteHandler = async ({ request, service }) => {
   return { status: 200, jsonBody: await validateKeyOf(input, wait, service) };
 };
 
-export const operatorDryRunRoutes: readonly Route[] = [
+export const dryRunRoutes: readonly Route[] = [
+  validateEncryptionApi,
   {
     name: 'operatorValidateAccount',
     method: 'POST',

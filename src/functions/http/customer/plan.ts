@@ -16,7 +16,7 @@ const locationIn = ({ query }: HttpRequest): string | undefined => query.get('lo
 const handler: RouteHandler = async (call) => {
   const { request, service } = call;
   const link = linkOf(call);
-  const key = keyIn(request, service.cloud, 'keyIdentifier');
+  const key = keyIn(request, 'keyIdentifier', service.cloud);
   if (key === undefined)
     throw new Refusal('InvalidParameter', 'Add ?keyIdentifier=, the identifier that the key has or will have.', {
       target: 'keyIdentifier',

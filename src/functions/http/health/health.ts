@@ -11,6 +11,7 @@ import type { Backlog } from '../../../core/announcements/outboxPass.ts';
 import { causes, meaningOf } from '../../../core/base/causes.ts';
 import { defined } from '../../../core/base/defined.ts';
 import { iso } from '../../../core/base/time.ts';
+import { ringNames } from '../../../core/base/vocabulary.ts';
 import type { DailyProgress } from '../../../core/dailyProgress.ts';
 import {
   type HealthCheckResult,
@@ -19,6 +20,7 @@ import {
   type Readiness,
   readiness,
 } from '../../../core/health.ts';
+import type { PassProgress } from '../../../core/passProgress.ts';
 import type { Service } from '../../../core/service.ts';
 import { wrongAuthSettings } from '../../pipeline/authSettings.ts';
 import type { BareHandler } from '../../pipeline/call.ts';
@@ -67,6 +69,18 @@ const readySchema = z.strictObject({
       expectedEndAt: z.iso.datetime().optional(),
     })
     .optional(),
+  passes: z
+    .array(
+      z.strictObject({
+        name: z.enum(['auditVerification', 'ringRotation']),
+        ring: z.enum(ringNames).optional(),
+        startedAt: z.iso.datetime(),
+        done: count,
+        of: count.optional(),
+        expectedEndAt: z.iso.datetime().optional(),
+      }),
+    )
+    .optional(),
   announcements: z
     .strictObject({ waiting: count, isComplete: z.boolean(), oldestAgeSeconds: count.optional() })
     .optional(),
@@ -96,6 +110,7 @@ const ready = readySchema.meta({
         left: 2110,
         expectedEndAt: '2026-11-23T20:02:42.000Z',
       },
+      passes: [{ name: 'auditVerification', startedAt: '2026-11-23T19:30:00.000Z', done: 4100 }],
       announcements: { waiting: 0, isComplete: true },
     },
   ],
@@ -118,7 +133,7 @@ const withoutSettings = (names: readonly string[]): HttpResponseInit =>
   answerOf(503, { status: 'notReady', settings: { status: 'failed', names: [...names] }, parts: [] });
 
 function answer(
-  { isReady, parts, sweep, keys, poisoned, dailyPass, announcements }: Readiness,
+  { isReady, parts, sweep, keys, poisoned, dailyPass, passes, announcements }: Readiness,
   { clock }: Service,
 ): HttpResponseInit {
   const { lastSweptAt } = sweep ?? {};
@@ -128,12 +143,16 @@ function answer(
     parts: parts.map(renderPart),
     ...(lastSweptAt === undefined ? {} : { sweep: ageOf(lastSweptAt, clock.now()) }),
     ...(keys === undefined ? {} : { keys: renderKeys(keys) }),
-    ...defined({ poisonedMessages: poisoned, dailyPass: dailyPass && renderPass(dailyPass) }),
+    ...defined({
+      poisonedMessages: poisoned,
+      dailyPass: dailyPass && renderPass(dailyPass),
+      passes: passes?.map(renderPass),
+    }),
     ...(announcements === undefined ? {} : { announcements: renderBacklog(announcements, clock.now()) }),
   });
 }
 
-const renderPass = ({ startedAt, expectedEndAt, ...counts }: DailyProgress) => ({
+const renderPass = <Pass extends DailyProgress | PassProgress>({ startedAt, expectedEndAt, ...counts }: Pass) => ({
   startedAt: iso(startedAt),
   ...counts,
   ...defined({ expectedEndAt: expectedEndAt === undefined ? undefined : iso(expectedEndAt) }),

@@ -13,9 +13,10 @@ const document = z.looseObject({ openapi: z.string(), info: z.looseObject({}), p
 });
 
 /** The document is made on the first call of a process, because most processes never need it. */
-export function openApiRoute(routes: () => readonly Route[]): Route {
+export function openApiRoutes(all: () => Promise<readonly Route[]>): readonly Route[] {
   let made: Promise<object> | undefined;
-  return {
+  const make = async () => (await import('./openApi.ts')).openApiOf(await all());
+  const route: Route = {
     name: 'openApi',
     method: 'GET',
     path: 'openapi.json',
@@ -23,8 +24,9 @@ export function openApiRoute(routes: () => readonly Route[]): Route {
     role: 'Accounts.Read',
     contract: { summary: 'Returns this document', answers: { 200: document } },
     async handler({ request }) {
-      made ??= import('./openApi.ts').then(({ openApiOf }) => openApiOf(routes()));
+      made ??= make();
       return { status: 200, jsonBody: { ...(await made), servers: [{ url: absoluteUrl(request, '') }] } };
     },
   };
+  return [route];
 }

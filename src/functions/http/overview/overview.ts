@@ -26,7 +26,7 @@ const accountsRoute: RouteHandler = async ({ request, service }) => {
     cause: choiceIn(request, 'cause', causes),
     served: choiceIn(request, 'served', servedValues),
     owner: ownerIn(request),
-    key: keyIn(request, service.cloud),
+    key: keyIn(request, 'key', service.cloud),
     name: nameIn(request, 'name'),
   });
   const position = positionIn(request);
@@ -93,7 +93,7 @@ const timelineRoute: RouteHandler = async ({ request, service }) => {
   const filter = defined({
     owner: ownerIn(request),
     account: nameIn(request, 'account'),
-    key: keyIn(request, service.cloud),
+    key: keyIn(request, 'key', service.cloud),
     type: choiceIn(request, 'type', auditTypes),
   });
   const after = request.query.get('$skipToken') ?? undefined;

@@ -24,7 +24,7 @@ export function ownerIn(request: HttpRequest): string | undefined {
   return text === null ? undefined : asTarget('owner', () => parseOwner(text));
 }
 
-export function keyIn(request: HttpRequest, cloud: Cloud, name = 'key'): KeyIdentifier | undefined {
+export function keyIn(request: HttpRequest, name: string, cloud: Cloud): KeyIdentifier | undefined {
   const text = request.query.get(name);
   return text === null ? undefined : asTarget(name, () => parseKeyIdentifier(text.trim(), cloud));
 }

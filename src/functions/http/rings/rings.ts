@@ -11,7 +11,7 @@ import { bornAt, generationsOf, type RingRotation, type StoredRing, sealingOf } 
 import { nextRotationAt, requestRotation } from '../../../core/rings/rotateRing.ts';
 import type { Service } from '../../../core/service.ts';
 import type { RouteHandler } from '../../pipeline/call.ts';
-import type { Contract } from '../../pipeline/route.ts';
+import type { Contract, Route } from '../../pipeline/route.ts';
 
 const time = z.iso.datetime();
 const wrapping = 'https://keyward-operator.vault.azure.net/keys/system/2f1c0d9e8b7a46559483726150a1b2c3';
@@ -98,7 +98,7 @@ export const rotateRingContract: Contract = {
 };
 
 /** `GET /api/operator/rings` */
-export const ringsRoute: RouteHandler = async ({ service }) => {
+const ringsRoute: RouteHandler = async ({ service }) => {
   const { rings, check } = await service.ringStore.read();
   const checked = check && { keysCheckedAt: iso(check.checkedAt), keysAnswered: !check.failed };
   const body: z.infer<typeof ringsBody> = {
@@ -109,7 +109,7 @@ export const ringsRoute: RouteHandler = async ({ service }) => {
 };
 
 /** `POST /api/operator/rings/{ring}/rotate` */
-export const rotateRingRoute: RouteHandler = async ({ request, actor, service }) => {
+const rotateRingRoute: RouteHandler = async ({ request, actor, service }) => {
   const ring = ringNames.find((name) => name === fold(request.params.ring ?? ''));
   if (ring === undefined)
     throw new Refusal('InvalidParameter', `The ring must be one of ${ringNames.join(', ')}.`, { target: 'ring' });
@@ -144,3 +144,24 @@ function renderRotation({ phase, to, since, pass }: RingRotation): NonNullable<R
 
 const timeOf = <K extends string>(name: K, at: EpochMs | undefined): Partial<Record<K, string>> =>
   at === undefined ? {} : ({ [name]: iso(at) } as Record<K, string>);
+
+export const ringRoutes: readonly Route[] = [
+  {
+    name: 'operatorRings',
+    method: 'GET',
+    path: 'operator/rings',
+    scope: 'operator',
+    role: 'Keys.Operate',
+    contract: ringsContract,
+    handler: ringsRoute,
+  },
+  {
+    name: 'operatorRotateRing',
+    method: 'POST',
+    path: 'operator/rings/{ring}/rotate',
+    scope: 'operator',
+    role: 'Keys.Operate',
+    contract: rotateRingContract,
+    handler: rotateRingRoute,
+  },
+];

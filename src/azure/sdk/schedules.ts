@@ -1,0 +1,2 @@
+/** The library of timer schedules. A setting that is not the deployed one needs it. */
+export { Cron } from 'croner';
