@@ -53,8 +53,9 @@ beforeAll(async () => {
   for (const [name, all] of Object.entries({ without: settings, with: announcing })) {
     const service = await compose(all, silent, { gather: neverDue });
     services.set(name, service);
-    // A warm process: rings are loaded, tables exist, tokens and challenges are cached.
+    // A warm process: rings are loaded, tables and queues exist, tokens and challenges are cached.
     await wakeAnnouncing(service);
+    await service.dailyQueue.send({ visit: 'accounts' });
     for (const vault of ['warm', 'one', 'two']) await createVault(`${vault}-${name}`, emulator.url);
     await put('warm', 'warm-*/cmk')(service, name);
     await remove('warm')(service, name);
