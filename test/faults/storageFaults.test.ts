@@ -20,7 +20,7 @@ import { rotateAccountKey } from '../../src/core/accounts/rotateAccountKey.ts';
 import { revealResource } from '../../src/core/ams/revealResource.ts';
 import { beginOperation } from '../../src/core/ams/runOperation.ts';
 import { putResource, removeResource } from '../../src/core/ams/writeResource.ts';
-import type { AuditType } from '../../src/core/audit/auditEntry.ts';
+import type { AuditEntry, AuditType } from '../../src/core/audit/auditEntry.ts';
 import type { Tombstone } from '../../src/core/audit/ports.ts';
 import { serviceChain } from '../../src/core/audit/serviceAudit.ts';
 import { hex } from '../../src/core/base/bytes.ts';
@@ -425,6 +425,7 @@ async function stateOf(account: string, stored: Service): Promise<unknown> {
       plain === undefined ? undefined : hex(plain),
     ]),
     audit: entries
+      .filter((entry) => !isOfResource(entry))
       .map(({ type }) => type)
       // Written after the use. A fault loses the entry instead of failing the operation.
       .filter((type) => type !== 'KeyUsed')
@@ -435,9 +436,13 @@ async function stateOf(account: string, stored: Service): Promise<unknown> {
 /** The resource shows its secrets. The daily pass deletes secrets that a failed call left. */
 const ownOf = (secrets: readonly Opened[]) => secrets.filter(({ row }) => row.value.of === undefined);
 
-/** A repeated reveal or re-wrap happens again, with one entry for each. */
-const isDoneAgain = (type: AuditType, before: AuditType | undefined) =>
-  type === before && (type === 'SecretsRevealed' || type === 'AccountKeyRewrapped');
+/** A failed call can leave a secret of a resource with its entry. The daily pass deletes it, with another entry. */
+const isOfResource = ({ type, secrets = [] }: AuditEntry): boolean =>
+  (type === 'SecretWritten' || type === 'SecretDeleted') && !secrets.every((path) => /^tokenKeys\/[ab]$/.test(path));
+
+/** These happen again when they are repeated, with one entry for each. */
+const repeated: ReadonlySet<AuditType> = new Set(['SecretsRevealed', 'SecretWritten', 'AccountKeyRewrapped']);
+const isDoneAgain = (type: AuditType, before: AuditType | undefined) => type === before && repeated.has(type);
 
 async function isNewest(account: string, { accounts: store, keyVault: vaults }: Service): Promise<boolean> {
   const stored = await store.read(account);
