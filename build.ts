@@ -82,15 +82,19 @@ const withoutUnused: Plugin = {
   },
 };
 
-/** The app requires an SDK when the first adapter that uses it is evaluated. An `import` would load all SDKs with the app. */
+/** The app loads an SDK when the first adapter that uses it is evaluated. A static import would load all SDKs with the app. */
 const lazySdks: Plugin = {
   name: 'lazy SDKs',
   setup({ onLoad, onResolve }) {
-    onResolve({ filter: /^\.\/sdk\/\w+\.ts$/ }, ({ path }) => ({ path: basename(path, '.ts'), namespace: 'sdk' }));
-    onLoad({ filter: /.*/, namespace: 'sdk' }, ({ path }) => ({
-      contents: `module.exports = require('./sdk/${path}.js')`,
-    }));
-    onResolve({ filter: /^\.\/sdk\/\w+\.js$/, namespace: 'sdk' }, ({ path }) => ({ path, external: true }));
+    onResolve({ filter: /^\.\/sdk\/\w+\.js$/ }, ({ path }) => ({ path, external: true }));
+    onLoad({ filter: /src[\\/]azure[\\/]sdk[\\/]\w+\.ts$/ }, async ({ path }) => {
+      const exported = [...(await readFile(path, 'utf8')).matchAll(/export \{([^}]+)\}/g)].flatMap(([, names = '']) =>
+        names.split(','),
+      );
+      const values = exported.map((name) => name.trim()).filter((name) => name !== '' && !name.startsWith('type '));
+      const file = `./sdk/${basename(path, '.ts')}.js`;
+      return { contents: `const sdk = await import('${file}'); export const { ${values.join(', ')} } = sdk;` };
+    });
   },
 };
 
