@@ -19,7 +19,10 @@ test('a drill without the right fails; with it, it meets the published bounds; w
   const { lab } = world;
   const messages = () => lab.log.map(({ message }) => message);
   await lab.vaultWithKey('keyward-canary');
-  expect(await drill()).toMatchObject({ outcome: 'failed' });
+  expect(await drill()).toMatchObject({
+    outcome: 'failed',
+    error: 'Unavailable CustomerKeyUnreachable: The canary key was not changed (KeyPermissionDenied).',
+  });
   expect(messages()).toContain('The revocation drill could not be made');
 
   await grant('cryptoOfficer');

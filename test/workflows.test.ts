@@ -36,4 +36,15 @@ describe('ci.yml', () => {
     const run = [...text.matchAll(/^\s*- run: (.+)$/gm)].map(([, command]) => command);
     expect(run).toEqual(expect.arrayContaining(steps));
   });
+
+  it('installs the packages that the clients of test/external need, and runs these clients', () => {
+    const head = readFileSync(`${root}test/external/main.ts`, 'utf8').split('*/')[0] ?? '';
+    const sentence = /Needs Debian's packages ([^.]+)\./.exec(head.replaceAll(/\s\*?\s*/g, ' '))?.[1] ?? '';
+    const needed = sentence.split(/,| and /).map((name) => name.trim());
+    expect(needed).toContain('azure-cli');
+    const [, job = ''] = text.split('  external:\n');
+    const installed = /apt-get install -y (.+)/.exec(job)?.[1]?.split(' ') ?? [];
+    expect(installed).toEqual(expect.arrayContaining(needed));
+    expect(job.split(/^ {2}\w+:$/m)[0]).toContain('- run: npm run test:external');
+  });
 });

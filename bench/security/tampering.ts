@@ -111,6 +111,7 @@ async function fill(lab: Lab, secretNames: readonly string[]) {
   await lab.advance(3 * settle);
   // Rows that a writer can bring back: those with a chain.
   const before = await read(lab);
+  for (const name of secretNames) await secret('acme', name, `acme ${name}, again`);
   for (const a of ['1', '2']) await patchAccount({ name: 'acme', input: { tags: { a } }, actor: tester }, service);
   await deleteAccount('gone', {}, tester, service);
   await requestRotation('system', tester, service);
@@ -338,7 +339,7 @@ function betweenRows(row: Entity, another: Entity): RowEdit[] {
   ];
 }
 
-/** Rows with a chain: the record and the watch, and what stands at the head of the service's own. */
+/** Rows with a chain: the record, its secrets and the watch, and what stands at the head of the service's own. */
 function rolledBack(table: TableName, row: Entity, before: Snapshot): RowEdit[] {
   const older = before.get(table)?.find((one) => one.partitionKey === row.partitionKey && one.rowKey === row.rowKey);
   if (older === undefined || isDeepStrictEqual(older, row)) return [];

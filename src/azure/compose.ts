@@ -44,10 +44,10 @@ import { createLookRequests } from '../core/vaultWork/requestLook.ts';
 import { controlLook, systemAssigned, systemKeyFailure, withShortRingRead, withSystemWrapping } from './controlLook.ts';
 import type { Credentials } from './credentials.ts';
 import type { MetricExport } from './otlpMetrics.ts';
+import { ownCredential } from './ownCredential.ts';
 import { wrapRsaOaep256 } from './rsaWrap.ts';
-import { identifierIn, isDevelopment, ownIdentitiesIn, readSettings, type Settings } from './settings.ts';
+import { identifierIn, ownIdentitiesIn, readSettings, type Settings } from './settings.ts';
 import { checkSweepSchedule } from './sweepSchedule.ts';
-import type { RowAuthentication } from './tables.ts';
 
 export { SettingsError } from './settings.ts';
 export type { MetricExport };
@@ -78,6 +78,7 @@ export async function compose(
 ): Promise<Service> {
   const settings = readSettings(environment);
   await checkSweepSchedule(environment);
+  const { openStores } = await import('./stores.ts');
   const stores = await openStores(settings, tableTransport, {
     keks: async () => (await rings()).atRest,
     auditKeks: async () => (await rings()).audit,
@@ -158,70 +159,6 @@ export async function compose(
   };
 }
 
-async function openStores(settings: Settings, transport: HttpClient | undefined, authentication: RowAuthentication) {
-  const [{ TableClient }, { tableHttp, tableRetries }, { openTables }, ...adapters] = await Promise.all([
-    import('./sdk/tables.ts'),
-    import('./storageClients.ts'),
-    import('./tables.ts'),
-    import('./accountTable.ts'),
-    import('./secretTable.ts'),
-    import('./bindingTable.ts'),
-    import('./ringTable.ts'),
-    import('./smallTables.ts'),
-    import('./outboxTable.ts'),
-    import('./resourceTable.ts'),
-    import('./operationTable.ts'),
-    import('./dataKeyTables.ts'),
-    import('./attestationTables.ts'),
-    import('./rowRenewal.ts'),
-    import('./overviewTable.ts'),
-  ]);
-  const [accounts, secrets, bindings, rings, small, outbox, resources, operations, dataKeys, ...others] = adapters;
-  const [attestation, renewal, overview] = others;
-  const { AzureWebJobsStorage: connection = '', KEYWARD_TABLES_ENDPOINT: endpoint } = settings;
-  const credential = endpoint === undefined ? undefined : await ownCredential();
-  const options = {
-    httpClient: transport ?? tableHttp(settings.policy.storageDeadlineSeconds),
-    retryOptions: tableRetries,
-    allowInsecureConnection: isDevelopment(settings),
-  };
-  const clientOf = (name: string) => {
-    // The address of a batch names no table: the storage log and tests recognise this process by it.
-    const named = { ...options, userAgentOptions: { userAgentPrefix: name } };
-    return endpoint === undefined || credential === undefined
-      ? TableClient.fromConnectionString(connection, name, named)
-      : new TableClient(endpoint, name, credential, named);
-  };
-  const open = openTables(clientOf, authentication);
-  return {
-    accounts: accounts.createAccountStore(open),
-    secrets: secrets.createSecretStore(open),
-    dataKeyUse: dataKeys.createDataKeyUseStore(open),
-    statusKeyStore: dataKeys.createStatusKeyStore(open),
-    chainDirectory: attestation.createChainDirectory(open),
-    verifications: attestation.createVerificationStore(open),
-    resources: resources.createResourceStore(open),
-    operations: operations.createOperationStore(open),
-    bindings: bindings.createBindingStore(open),
-    vaults: small.createVaultStore(open),
-    directory: small.createDirectory(open),
-    purgeSchedule: small.createPurgeSchedule(open),
-    customerLinks: small.createCustomerLinkStore(open),
-    claims: small.createClaims(open),
-    ringStore: rings.createRingStore(open),
-    serviceAudit: small.createServiceAuditStore(open),
-    sweepMark: small.createSweepMark(open),
-    ranges: small.createRangeStore(open),
-    identityDenials: small.createIdentityDenialStore(open),
-    drills: small.createDrillStore(open),
-    dailyPass: small.createDailyPassStore(open),
-    outbox: outbox.createOutbox(open),
-    rowRenewal: renewal.createRowRenewal(open),
-    overviewIndex: overview.createOverviewIndex(open),
-    timelineIndex: overview.createTimelineIndex(open),
-  };
-}
-
 /** The SDK of queues loads with the first message: most calls send none. */
 function lazyQueues(settings: Settings) {
   const opened = lazy(async () => {
@@ -241,11 +178,6 @@ function lazyQueues(settings: Settings) {
   const queue: WorkQueue<QueuedWork> = { send: async (...message) => (await opened()).vaultWork.send(...message) };
   const dailyQueue: WorkQueue<DailyWork> = { send: async (...message) => (await opened()).dailyPass.send(...message) };
   return { queue, dailyQueue, countOf: async (name: string) => (await opened()).countOf(name) };
-}
-
-async function ownCredential() {
-  const { ManagedIdentityCredential } = await import('./sdk/identity.ts');
-  return new ManagedIdentityCredential();
 }
 
 /** The app's own address in Azure. A gateway in front of the app does not change it. */

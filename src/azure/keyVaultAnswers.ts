@@ -23,10 +23,16 @@ const versionedKid = z
   .max(400)
   .regex(/^https:\/\/[^/]+\/keys\/[0-9a-z-]+\/[0-9a-f]{32}$/i);
 
+const bytesIn = (text: string) => Buffer.from(text, 'base64url');
+const isOdd = (bytes: Buffer) => (bytes.at(-1) ?? 0) % 2 === 1;
+
+/** OpenSSL throws an error for an even modulus. A product of two odd primes is odd. */
+const modulus = base64url(2048).refine((text) => isOdd(bytesIn(text)));
+
 /** An odd exponent of 3 or more, with at most 8 bytes: RSA needs it, and OpenSSL accepts it. */
 const exponent = base64url(12).refine((text) => {
-  const bytes = Buffer.from(text, 'base64url');
-  return bytes.byteLength > 0 && bytes.byteLength <= 8 && (bytes.at(-1) ?? 0) % 2 === 1 && !bytes.equals(one);
+  const bytes = bytesIn(text);
+  return bytes.byteLength <= 8 && isOdd(bytes) && !bytes.equals(one);
 });
 const one = Buffer.from([1]);
 
@@ -35,7 +41,7 @@ const keyBundle = z.object({
     kid: versionedKid,
     kty: word,
     key_ops: z.array(word).max(32).nullish(),
-    n: base64url(2048).nullish(),
+    n: modulus.nullish(),
     e: exponent.nullish(),
   }),
   attributes: z.object({

@@ -51,6 +51,8 @@ export interface WireRecord {
 interface Call {
   readonly wire: WireRecord;
   bearsToken: boolean;
+  /** The vault's last challenge in this call. It is remembered when it has led to a token. */
+  challenge?: string;
   /** The parsed body of the last answer. It can hold key material, so it is never part of the record. */
   body?: unknown;
 }
@@ -131,12 +133,17 @@ export function createKeyVaultTransport(options: TransportOptions): KeyVaultTran
       const remembered = challenges.get(host);
       if (remembered !== undefined && !request.headers.has('authorization')) return challenge(request, remembered);
 
-      setBearsToken(call, request.headers.has('authorization'));
+      const hasToken = request.headers.has('authorization');
+      setBearsToken(call, hasToken);
+      if (hasToken && call.challenge !== undefined) challenges.set(host, call.challenge);
       set(wire, 'principal', principalInToken(request.headers.get('authorization')));
       const response = await sendOnWire(wireClient, request, host, options.emulatorUrl, wire);
       if (response.status === 401) setBearsToken(call, false);
-      const wwwAuthenticate = response.headers.get('www-authenticate');
-      if (response.status === 401 && wwwAuthenticate !== undefined) challenges.set(host, wwwAuthenticate);
+      if (response.status === 401) {
+        // Without a token the SDK ends each later call at a challenge that it cannot read, and sends no more requests.
+        challenges.delete(host);
+        set(call, 'challenge', response.headers.get('www-authenticate'));
+      }
       call.body = parsed(response.bodyAsText);
       readInto(wire, response, call.body);
       return response;
@@ -219,9 +226,9 @@ function readInto(wire: WireRecord, { status, headers }: PipelineResponse, body:
   set(wire, 'clientAddress', clientAddressIn(text));
 }
 
-function set<K extends keyof WireRecord>(wire: WireRecord, field: K, value: WireRecord[K] | undefined): void {
-  if (value === undefined) delete wire[field];
-  else wire[field] = value;
+function set<T, K extends keyof T>(of: T, field: K, value: T[K] | undefined): void {
+  if (value === undefined) delete of[field];
+  else of[field] = value;
 }
 
 /** A body can be empty, HTML, or any text. */

@@ -68,7 +68,7 @@ export async function runDrill(service: DrillDeps): Promise<DrillResult | undefi
   const at = clock.now();
   const result = await drilled(canaryKey, service).then(
     (measured) => ({ at, ...measured }),
-    (error: unknown): DrillResult => ({ at, outcome: 'failed', error: describeError(error) }),
+    (error: unknown): DrillResult => ({ at, outcome: 'failed', error: reasonOf(error) }),
   );
   const { outcome, refusedMs, restoredMs, error } = result;
   const about = defined({ refusedMs, restoredMs, error });
@@ -79,6 +79,10 @@ export async function runDrill(service: DrillDeps): Promise<DrillResult | undefi
   await service.drills.write([result, ...(stored?.value ?? [])].slice(0, keptResults), stored?.etag);
   return result;
 }
+
+/** With the message of Keyward's own errors: every account, key and vault of a drill belongs to the operator. */
+const reasonOf = (error: unknown): string =>
+  error instanceof KeywardError ? `${describeError(error)}: ${error.message}` : describeError(error);
 
 type Measured = Omit<DrillResult, 'at'>;
 

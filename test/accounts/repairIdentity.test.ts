@@ -200,6 +200,19 @@ describe('repair is refused, and the account stays as it is,', () => {
     await refusedRepair('thief-kv', identity, { code: 'OwnerMismatch' });
     expect(await total()).toBe(before);
   });
+
+  test('INV-14: a repair of an account on a vault that is the operator’s own now is refused before any call to the vault', async () => {
+    const { lab } = world;
+    await lostGrant('taken-kv');
+    const { identity } = await identityFor('taken-kv', 'taken-kv');
+    const owning = { ...lab.service, operatorVaults: new Set(['taken-kv.vault.azure.net']) };
+    const total = async () => (await lab.keyVault<{ total: number }>('GET', '/requests')).total;
+    const before = await total();
+    expect(await failure(repairIdentity('taken-kv', identity, tester, owning))).toMatchObject({
+      code: 'OwnerMismatch',
+    });
+    expect(await total()).toBe(before);
+  });
 });
 
 test('a change of identity by PATCH leaves no row under the old binding', async () => {

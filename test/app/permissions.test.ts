@@ -7,7 +7,7 @@ import { roles } from '../../src/functions/pipeline/caller.ts';
 import type { Route } from '../../src/functions/pipeline/route.ts';
 import { routes } from '../../src/functions/routes.ts';
 import { type Answer, caller } from '../../src/local/client.ts';
-import { apiAudience, homeTenantId, operatorVault } from '../../src/local/operator.ts';
+import { apiAudience, homeTenantId, location, operatorVault } from '../../src/local/operator.ts';
 import {
   accountOf,
   got,
@@ -135,6 +135,10 @@ describe('an app role', () => {
   });
 });
 
+const amsPath = `/api/subscriptions/${homeTenantId}/resourceGroups/media/providers/Microsoft.Media`;
+const keyIn = ({ properties }: ReturnType<typeof withCustomerKey>) =>
+  properties.encryption.keyVaultProperties.keyIdentifier;
+
 describe('Keys.Release', () => {
   const systemKey = { properties: { encryption: { type: 'SystemKey' } } };
   const letGo = [
@@ -196,9 +200,29 @@ describe('Keys.Release', () => {
             all('PATCH', '/api/accounts/own-keys', { properties: { encryption: body.properties.encryption } }),
           );
           const { body: run } = await got(200, all('POST', '/api/accounts/own-keys-3/validateEncryption', body));
-          expect(run.checks.find(({ result }: { result: string }) => result === 'fail')).toMatchObject({
-            cause: 'OwnerMismatch',
-          });
+          const operatorRun = await got(
+            200,
+            all('POST', '/api/operator/keys/validate', { owner: 'contoso', keyIdentifier: keyIn(body) }),
+          );
+          for (const { checks } of [run, operatorRun.body])
+            expect(checks.find(({ result }: { result: string }) => result === 'fail')).toMatchObject({
+              cause: 'OwnerMismatch',
+            });
+          for (const apiVersion of ['2021-06-01', '2023-01-01'])
+            await refusal(
+              all('PUT', `${amsPath}/mediaservices/ownkeys?api-version=${apiVersion}`, {
+                location,
+                identity: { type: 'SystemAssigned' },
+                properties: {
+                  storageAccounts: [{ type: 'Primary' }],
+                  encryption: {
+                    type: 'CustomerKey',
+                    keyVaultProperties: { keyIdentifier: keyIn(body) },
+                    identity: { useSystemAssignedIdentity: true },
+                  },
+                },
+              }),
+            );
         }
       expect(await requestsTo(world, operatorVault)).toEqual(before);
     },

@@ -87,11 +87,24 @@ describe('a body', () => {
     expect([status, JSON.parse(text).error.code]).toEqual([413, 'RequestTooLarge']);
   });
 
-  test('as a JSON merge patch is 415: it would mean something else', async () => {
-    const api = await as('patcher');
-    const patch = { 'content-type': 'application/merge-patch+json' };
-    await refused(415, 'UnsupportedMediaType', api('PATCH', '/api/accounts/mine', { tags: { a: '1' } }, patch));
-  });
+  const subscription = '/api/subscriptions/6f6f4b1c-6b0e-4d3a-9a51-0d3f5c1f0001/resourceGroups/media';
+  test.each([
+    ['the native API', '/api/accounts/patched', newAccount('fabrikam')],
+    [
+      'clients of Azure Media Services',
+      `${subscription}/providers/Microsoft.Media/mediaservices/amspatched?api-version=2021-06-01`,
+      { location },
+    ],
+  ])(
+    'of %s as a JSON merge patch (RFC 7396) is 415, and changes nothing: it would mean something else',
+    async (_, path, input) => {
+      const api = await as('patcher');
+      await got(201, api('PUT', path, { ...input, tags: { a: '1' } }));
+      const patch = { 'content-type': 'application/merge-patch+json' };
+      await refused(415, 'UnsupportedMediaType', api('PATCH', path, { tags: { a: null, b: '2' } }, patch));
+      expect((await got(200, api('GET', path))).body.tags).toEqual({ a: '1' });
+    },
+  );
 });
 
 describe('a token that names owners', () => {

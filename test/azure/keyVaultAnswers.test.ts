@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isResultOf, keyBundleIn } from '../../src/azure/keyVaultAnswers.ts';
+import { wrapRsaOaep256 } from '../../src/azure/rsaWrap.ts';
+import { bytesOf } from '../../src/core/base/bytes.ts';
 
 const version = '92d0a9f947d847beaa970b0526eab569';
 const kid = `https://contoso.vault.azure.net/keys/cmk/${version}`;
@@ -58,6 +60,9 @@ describe('the answer to GET key', () => {
     ['a modulus that is a list', at('key.n', [1, 2])],
     ['a modulus with other characters', at('key.n', 'a b')],
     ['a modulus of 64 KiB', at('key.n', 'A'.repeat(65_536))],
+    ['an even modulus', at('key.n', Buffer.alloc(256, 0xfe).toString('base64url'))],
+    ['a modulus of zeros', at('key.n', Buffer.alloc(256).toString('base64url'))],
+    ['an empty modulus', at('key.n', '')],
     ['an even exponent', at('key.e', 'AQAC')],
     ['the exponent 1', at('key.e', 'AQ')],
     ['an empty exponent', at('key.e', '')],
@@ -92,6 +97,19 @@ describe('the answer to unwrapKey', () => {
   ])('a response is rejected with %s', (_, body) => {
     expect(isResultOf(body, 'cmk', version)).toBe(false);
   });
+});
+
+it('every RSA key of 2048 bits that is valid can wrap', () => {
+  const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
+  fc.assert(
+    fc.property(bytes(255), fc.uint8Array({ minLength: 1, maxLength: 9 }), (rest, e) => {
+      const n = Uint8Array.from([0x80 | (rest[0] ?? 0), ...rest]);
+      const text = { n: Buffer.from(n).toString('base64url'), e: Buffer.from(e).toString('base64url') };
+      const body = { ...recordedBundle, key: { ...recordedBundle.key, ...text } };
+      if (keyBundleIn(body, 'cmk') === undefined) return;
+      expect(wrapRsaOaep256({ n: bytesOf(n), e: bytesOf(e) }, bytesOf(new Uint8Array(32)))).toHaveLength(256);
+    }),
+  );
 });
 
 it('any JSON is either a valid or a rejected response, and never an error', () => {

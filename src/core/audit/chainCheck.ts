@@ -4,6 +4,7 @@
  * previous hash. Pure (INV-6).
  */
 
+import { equalText } from '../base/bytes.ts';
 import type { Flaw } from '../base/vocabulary.ts';
 import { type Kek, KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
 import { type AuditEntry, type ChainHead, hashOf } from './auditEntry.ts';
@@ -67,7 +68,7 @@ function flawOf(entry: unknown, kekOf: (generation: number) => Kek): 'Edited' | 
   const kek = kekIfAny(body.keyGeneration, kekOf);
   if (kek === undefined) return 'KeyUnknown';
   try {
-    return hash === hashOf(body, kek) ? undefined : 'Edited';
+    return typeof hash === 'string' && equalText(hash, hashOf(body, kek)) ? undefined : 'Edited';
   } catch {
     // It has no canonical form, so it has no hash.
     return 'Edited';

@@ -68,6 +68,9 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.byteLength === b.byteLength && timingSafeEqual(a, b);
 }
 
+/** For MACs as text: their length is no secret, and only the one text that Keyward writes is equal. */
+export const equalText = (a: string, b: string): boolean => equalBytes(utf8(a), utf8(b));
+
 export function wipe(...buffers: readonly (Uint8Array | undefined)[]): void {
   for (const buffer of buffers) buffer?.fill(0);
 }

@@ -3,6 +3,9 @@
  * so a host with a wrong clock neither blocks a vault nor ends the work of another host.
  */
 
+import type { Clock } from './effects.ts';
+import type { EpochMs } from './time.ts';
+
 /** Identifies the worker of a vault: the ETag of its row. */
 export type WorkTicket = string & { readonly ticket: unique symbol };
 
@@ -18,4 +21,27 @@ export interface WorkLock {
    * however many come.
    */
   mayWait(vaultId: string, delayMs: number): Promise<boolean>;
+}
+
+/** A lock as its worker holds it. */
+export interface HeldLock {
+  /** Undefined: its time was over, and another worker has it. */
+  ticket: WorkTicket | undefined;
+  keptAt: EpochMs;
+}
+
+/** Begins the lock's time again when a third of it is over. Returns false when another worker has the lock. */
+export async function keepLock(
+  held: HeldLock,
+  vaultId: string,
+  leaseMs: number,
+  { vaults, clock }: { readonly vaults: Pick<WorkLock, 'keepWork'>; readonly clock: Clock },
+): Promise<boolean> {
+  const { ticket, keptAt } = held;
+  const now = clock.now();
+  if (ticket !== undefined && now - keptAt > leaseMs / 3) {
+    held.keptAt = now;
+    held.ticket = await vaults.keepWork(vaultId, ticket, leaseMs);
+  }
+  return held.ticket !== undefined;
 }

@@ -5,7 +5,7 @@
  */
 import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 import canonicalize from 'canonicalize';
-import { equalBytes, lengthPrefixed, utf8, wipe } from '../base/bytes.ts';
+import { equalText, lengthPrefixed, utf8, wipe } from '../base/bytes.ts';
 import type { RowPlace } from '../base/damagedRow.ts';
 import { type Kek, keyLength } from './accountKeyEnvelope.ts';
 
@@ -24,7 +24,7 @@ export const rowMac = (place: RowPlace, content: RowContent, kek: Kek): string =
 export function isRowMac(mac: string, place: RowPlace, content: RowContent, kek: Kek): boolean {
   // Only the one text that `rowMac` gives: base64url has several for the same bytes.
   const expected = digest(place, content, kek).toString('base64url');
-  return equalBytes(Buffer.from(mac, 'latin1'), Buffer.from(expected, 'latin1'));
+  return equalText(mac, expected);
 }
 
 /** @throws TypeError when the value has no canonical form */

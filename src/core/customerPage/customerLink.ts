@@ -6,7 +6,7 @@
 import { createHmac, hkdfSync } from 'node:crypto';
 import type { Actor } from '../audit/auditEntry.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
-import { equalBytes, lengthPrefixed, utf8, wipe } from '../base/bytes.ts';
+import { equalText, lengthPrefixed, utf8, wipe } from '../base/bytes.ts';
 import { defined } from '../base/defined.ts';
 import { Refusal, Unavailable } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
@@ -104,7 +104,7 @@ async function signedFacts(token: string, { rings }: CustomerPageDeps): Promise<
   try {
     const expected = linkToken(facts, (await rings()).atRest.kek(Number(generation)));
     // The whole text, because base64url has several texts for the same bytes.
-    return equalBytes(utf8(expected), utf8(token)) ? facts : undefined;
+    return equalText(expected, token) ? facts : undefined;
   } catch (error) {
     if (error instanceof KeyMaterialMismatch) return undefined;
     throw error;

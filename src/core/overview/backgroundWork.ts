@@ -19,14 +19,16 @@ export interface BackgroundWork {
 
 const tasksAtOnce = 8;
 
+type Tasks = Map<string, () => Promise<void>>;
+
 /** @param moment resolves when what has gathered is due. */
 export function createBackgroundWork(moment: () => Promise<void>, log: Log): BackgroundWork {
   const limit = pLimit(tasksAtOnce);
-  const urgent = new Map<string, () => Promise<void>>();
-  const gathering = new Map<string, () => Promise<void>>();
-  let hurried = Promise.withResolvers<void>();
-  let working: Promise<void> | undefined;
-  let waiting: Promise<void> | undefined;
+  /** The round that has not started. It runs when the rounds before it have ended, and is then in the promise. */
+  let urgent: Tasks | undefined;
+  let urgentDone: Promise<unknown> = Promise.resolve();
+  let gathering: { readonly tasks: Tasks; readonly hurry: () => void } | undefined;
+  let gatheredDone: Promise<unknown> = Promise.resolve();
 
   async function logged(subject: string, task: () => Promise<void>): Promise<void> {
     try {
@@ -36,46 +38,45 @@ export function createBackgroundWork(moment: () => Promise<void>, log: Log): Bac
     }
   }
 
-  async function work(tasks: Map<string, () => Promise<void>>): Promise<void> {
-    while (tasks.size > 0) {
-      const taken = [...tasks];
-      tasks.clear();
-      await Promise.all(taken.map(([subject, task]) => limit(() => logged(subject, task))));
-    }
+  const run = (tasks: Tasks) => limit.map(tasks, ([subject, task]) => logged(subject, task));
+
+  function nextUrgent(): Tasks {
+    const tasks: Tasks = new Map();
+    // A turn of the event loop first, so that concurrent changes share their writes.
+    urgentDone = urgentDone.then(() => {
+      urgent = undefined;
+      return run(tasks);
+    });
+    return tasks;
   }
 
-  /** Never rejects. A turn of the event loop first, so that concurrent changes share their writes. */
-  async function workUrgent(): Promise<void> {
-    await Promise.resolve();
-    await work(urgent);
-    working = undefined;
-  }
-
-  async function workGathered(): Promise<void> {
-    await Promise.race([moment(), hurried.promise]);
-    hurried = Promise.withResolvers();
-    while (working !== undefined) await working;
-    await work(gathering);
-    waiting = undefined;
+  function nextGathering() {
+    const tasks: Tasks = new Map();
+    const hurried = Promise.withResolvers<void>();
+    const isDue = Promise.race([moment(), hurried.promise]);
+    gatheredDone = Promise.all([gatheredDone, isDue]).then(async () => {
+      await urgentDone;
+      gathering = undefined;
+      await run(tasks);
+    });
+    return { tasks, hurry: hurried.resolve };
   }
 
   return {
     atOnce(subject, task) {
+      urgent ??= nextUrgent();
       urgent.set(subject, task);
-      working ??= workUrgent();
     },
     gathered(subject, task) {
-      gathering.set(subject, task);
-      waiting ??= workGathered();
+      gathering ??= nextGathering();
+      gathering.tasks.set(subject, task);
     },
-    hurry: () => hurried.resolve(),
+    hurry: () => gathering?.hurry(),
     async settled() {
-      for (;;) {
-        hurried.resolve();
-        const work = working ?? waiting;
-        if (work === undefined) return;
-        await work;
-      }
+      // Each of both is of what was noted by now: later changes are in later rounds.
+      await urgentDone;
+      gathering?.hurry();
+      await gatheredDone;
     },
   };
 }

@@ -2,7 +2,7 @@
  * The KEKs that a process has opened. A remote unwrap opens a KEK once, and the process holds it while it exists.
  * Keyward accepts a KEK only when a KEK that existed before it proves its origin (INV-13).
  */
-import { wipe } from '../base/bytes.ts';
+import { equalText, wipe } from '../base/bytes.ts';
 import { Unavailable } from '../base/errors.ts';
 import { type RingName, ringNames } from '../base/vocabulary.ts';
 import { type Kek, KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
@@ -80,7 +80,7 @@ function linksOf(ring: RingName, { generation }: Kek, { wrappings, roots }: Load
 
 function isGood(link: RingLink, ring: RingName, kek: OpenKek, opened: OpenKeks): boolean {
   const by = opened[link.ring].get(link.generation);
-  return by !== undefined && linkOf(ring, kek, link.ring, by).mac === link.mac;
+  return by !== undefined && equalText(linkOf(ring, kek, link.ring, by).mac, link.mac);
 }
 
 /** The KEK that the link names exists and is not open yet. */

@@ -9,7 +9,7 @@ import { describeError } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { ShownStatus } from '../base/vocabulary.ts';
-import type { WorkTicket } from '../base/workLock.ts';
+import { type HeldLock, keepLock, type WorkTicket } from '../base/workLock.ts';
 import type { VaultBindings, VaultPage } from '../watch/ports.ts';
 import { currentStatusOfKey } from '../watch/verdictTimes.ts';
 import type { VaultWorkDeps } from './deps.ts';
@@ -33,14 +33,11 @@ const maxNoted = 10_000;
 const leaseMs = 30_000;
 
 /** The state of one worker. */
-interface RangeWorker {
+interface RangeWorker extends HeldLock {
   readonly work: RangeWork;
   readonly service: VaultWorkDeps;
   readonly until: EpochMs;
   readonly last: RangeState['last'];
-  /** Undefined: the lock had expired, and another worker has it. */
-  ticket: WorkTicket | undefined;
-  keptAt: EpochMs;
 }
 
 export const lockOf = ({ range, of }: RangeWork): string => `range-${of}-${range}`;
@@ -113,10 +110,11 @@ type Swept = SweptVault & VaultBindings;
 
 /** The vaults that were started before the deadline, in order. The others are left. */
 async function sweepPage(vaults: readonly VaultBindings[], worker: RangeWorker): Promise<Swept[]> {
-  const isInTime = async () => (await keepLock(worker)) && worker.service.clock.now() < worker.until;
+  const { work, service, until } = worker;
+  const isInTime = async () => (await keepLock(worker, lockOf(work), leaseMs, service)) && service.clock.now() < until;
   const swept = await pLimit(vaultsAtOnce).map(vaults, async (vault): Promise<Swept | undefined> => {
     if (!(await isInTime())) return undefined;
-    return { ...(await sweepSafely(vault, isInTime, worker.service)), ...vault };
+    return { ...(await sweepSafely(vault, isInTime, service)), ...vault };
   });
   const end = swept.indexOf(undefined);
   return (end === -1 ? swept : swept.slice(0, end)).filter((one) => one !== undefined);
@@ -134,16 +132,6 @@ async function sweepSafely(
     service.log.error('Work on a vault failed', { vault: vault.id, error: describeError(error) });
     return { watches: [], failed: vault.bindings.length };
   }
-}
-
-async function keepLock(worker: RangeWorker): Promise<boolean> {
-  const { work, service, ticket } = worker;
-  const now = service.clock.now();
-  if (ticket !== undefined && now - worker.keptAt > leaseMs / 3) {
-    worker.keptAt = now;
-    worker.ticket = await service.vaults.keepWork(lockOf(work), ticket, leaseMs);
-  }
-  return worker.ticket !== undefined;
 }
 
 /**

@@ -11,7 +11,7 @@ import { describeError } from '../base/errors.ts';
 import type { Policy } from '../base/policy.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
-import type { WorkTicket } from '../base/workLock.ts';
+import { type HeldLock, keepLock } from '../base/workLock.ts';
 import { followLatest, isFollowDue, type VersionCheck } from '../rotation/followLatestVersion.ts';
 import { logFutureTime } from '../watch/futureTime.ts';
 import { isLookDue, soonest } from '../watch/lookSchedule.ts';
@@ -78,14 +78,11 @@ function broughtForward(watch: Watch, now: EpochMs, policy: Policy): Watch {
 }
 
 /** The state of one message, round by round. */
-interface Message extends VersionCheck {
+interface Message extends VersionCheck, HeldLock {
   readonly vault: string;
   readonly ids: readonly string[];
   readonly began: EpochMs;
   readonly service: VaultWorkDeps;
-  /** Undefined: the time had expired, and another worker has begun. */
-  ticket: WorkTicket | undefined;
-  keptAt: EpochMs;
   /** By binding: when its vault needs a worker again. */
   readonly wakes: Map<string, EpochMs>;
   /** By binding. */
@@ -188,16 +185,8 @@ async function onBinding<T>(
   }
 }
 
-async function keepWork(message: Message): Promise<boolean> {
-  const { vault, ticket, service } = message;
-  const now = service.clock.now();
-  const leaseMs = service.policy.workerLeaseSeconds * 1000;
-  if (ticket !== undefined && now - message.keptAt > leaseMs / 3) {
-    message.keptAt = now;
-    message.ticket = await service.vaults.keepWork(vault, ticket, leaseMs);
-  }
-  return message.ticket !== undefined;
-}
+const keepWork = (message: Message): Promise<boolean> =>
+  keepLock(message, message.vault, message.service.policy.workerLeaseSeconds * 1000, message.service);
 
 async function lookIfDue(id: string, isSweep: boolean, round: LookRound, message: Message): Promise<Stored<Watch>[]> {
   const { service, spending, wakes } = message;

@@ -4,7 +4,7 @@
  */
 import * as z from 'zod';
 import { causes } from '../../core/base/causes.ts';
-import { accountNamePattern } from '../../core/base/names.ts';
+import { accountNamePattern, ownerPattern } from '../../core/base/names.ts';
 import { maxPageSize } from './requestParams.ts';
 
 /** UTC, with milliseconds. */
@@ -15,10 +15,17 @@ export const cause = z.enum(causes).meta({ id: 'Cause', description: 'The cause 
 export const whoActs = z
   .enum(['customer', 'operator', 'none'])
   .meta({ description: 'Who must act. `none`: no action is needed.' });
-export const etag = z.string().meta({ description: 'The value of the header ETag; send it back in If-Match.' });
+export const etag = z.string().meta({
+  description: 'The value of the header ETag; send it back in If-Match.',
+  pattern: '^".*"$',
+});
+export const owner = z.string().meta({ pattern: ownerPattern.source });
+/** The name of an account in an answer. */
+export const shownName = z.string().meta({ pattern: accountNamePattern.source });
 
 export const keyIdentifier = z.string().meta({
   description: 'https://{vault}/keys/{key}, with or without a version.',
+  maxLength: 300,
   examples: ['https://contoso-keys.vault.azure.net/keys/media'],
 });
 export const keyVersion = z.string().meta({ pattern: '^[0-9a-f]{32}$' });
@@ -68,5 +75,7 @@ export const paging = { $top: top, $skipToken: skipToken } as const;
 /** One page of a list. A page can hold fewer items than requested and still not be the last one. */
 export function pageOf(id: string, item: z.ZodType, examples: readonly unknown[], more: z.ZodRawShape = {}) {
   const nextLink = z.string().optional().meta({ format: 'uri', description: 'Absent on the last page.' });
-  return z.strictObject({ value: z.array(item), ...more, nextLink }).meta({ id, examples: [{ value: examples }] });
+  return z
+    .strictObject({ value: z.array(item).meta({ maxItems: maxPageSize }), ...more, nextLink })
+    .meta({ id, examples: [{ value: examples }] });
 }

@@ -18,7 +18,7 @@ import { compareOwners } from '../../core/overview/compareIndex.ts';
 import { workOnPass } from '../../core/reseal/resealPass.ts';
 import { lookAtOperatorKeys } from '../../core/rings/maintainRings.ts';
 import { rekeySecrets } from '../../core/secrets/rekeySecrets.ts';
-import { inInvocation, keyward } from '../pipeline/service.ts';
+import { inInvocation, keyward, log } from '../pipeline/service.ts';
 
 const vaultId = z.string().regex(/^[0-9a-f]{32}$/);
 
@@ -70,9 +70,9 @@ export const startDailyPass: TimerHandler = (_timer, context) =>
 
 export const dailyPass: StorageQueueHandler = (input, context) =>
   inInvocation(context, async () => {
-    const service = await keyward();
     const message = dailyMessage.safeParse(input);
-    if (!message.success) return service.log.error('Dropped a malformed daily pass message');
+    if (!message.success) return log.error('Dropped a malformed daily pass message');
+    const service = await keyward();
     if (message.data.visit === 'rows') {
       const { cleared, next } = await clearRange(defined(message.data), service);
       service.log.info('Deleted stale rows of accounts', { range: message.data.range, cleared });

@@ -3,17 +3,15 @@
  * error, so that an alert fires.
  */
 import type { StorageQueueHandler } from '@azure/functions';
-import { inInvocation, keyward } from '../pipeline/service.ts';
+import { inInvocation, log } from '../pipeline/service.ts';
 
 export const vaultWorkPoison: StorageQueueHandler = (input, context) =>
   inInvocation(context, async () => {
-    const { log } = await keyward();
     log.error('Work on a vault was given up', { vault: textIn(input, 'vault') });
   });
 
 export const dailyPassPoison: StorageQueueHandler = (input, context) =>
   inInvocation(context, async () => {
-    const { log } = await keyward();
     log.error('Work of the daily pass was given up', { visit: textIn(input, 'visit') });
   });
 

@@ -8,7 +8,7 @@ import { triggers } from '../../core/audit/auditEntry.ts';
 import { sweepRanges } from '../../core/vaultWork/sweep.ts';
 import { workOnVault } from '../../core/vaultWork/vaultWork.ts';
 import { noticeOverdueSweep } from '../pipeline/overdueSweep.ts';
-import { inInvocation, keyward } from '../pipeline/service.ts';
+import { inInvocation, keyward, log } from '../pipeline/service.ts';
 
 const maxRanges = 4096;
 const sweepMessage = z.union([
@@ -27,13 +27,13 @@ const message = z.object({
 
 export const vaultWork: StorageQueueHandler = (input, context) =>
   inInvocation(context, async () => {
+    const parsed = z.union([sweepMessage, message]).safeParse(input);
+    if (!parsed.success) return log.error('Dropped a malformed vault work message');
+    const work = parsed.data;
     const service = await keyward();
     await noticeOverdueSweep(service);
-    const swept = sweepMessage.safeParse(input);
-    if (swept.success) return sweepRanges(swept.data, service);
-    const parsed = message.safeParse(input);
-    if (!parsed.success) return service.log.error('Dropped a malformed vault work message');
-    const { vault, lookNow, requestedBy, eventId } = parsed.data;
+    if (!('vault' in work)) return sweepRanges(work, service);
+    const { vault, lookNow, requestedBy, eventId } = work;
     const { keyName } = lookNow ?? {};
     const wanted = lookNow === undefined ? {} : { lookNow: keyName === undefined ? {} : { keyName } };
     const event = eventId === undefined ? {} : { eventId };

@@ -8,8 +8,10 @@ import {
   identity,
   keyIdentifier,
   keyVersion,
+  owner,
   pageOf,
   paging,
+  shownName,
   systemData,
   systemDataExample,
   time,
@@ -119,13 +121,13 @@ const example = {
 export const accountAnswer = z
   .strictObject({
     id: z.string(),
-    name: z.string(),
+    name: shownName,
     type: z.literal('Keyward/accounts'),
-    location: z.string(),
+    location: z.string().meta({ maxLength: 90 }),
     tags: z.record(z.string(), z.string()),
     properties: z.strictObject({
       accountId: guid.meta({ description: 'Differs from that of a later account of the same name.' }),
-      owner: z.string(),
+      owner,
       state: z.enum(['Enabled', 'CustomerKeyInaccessible', 'PendingDeletion']),
       deletedAt: time.optional().meta({ description: 'Present while the deletion of the account is pending.' }),
       scheduledPurgeAt: time.optional().meta({

@@ -9,6 +9,7 @@ import {
   guid,
   identity,
   keyIdentifier,
+  owner,
   pageOf,
   paging,
   time,
@@ -123,7 +124,7 @@ const verification = z
 const instance = z
   .strictObject({
     accountId: guid,
-    owner: z.string(),
+    owner,
     head: chainHead,
     deletedAt: time.optional().meta({ description: 'Absent for the present account.' }),
   })

@@ -10,6 +10,7 @@ import { iso } from '../../../core/base/time.ts';
 import type { Claim, ClaimKind } from '../../../core/customerKey/ports.ts';
 import { type ClaimName, getClaim, releaseClaim } from '../../../core/vaultWork/releaseClaim.ts';
 import type { AuditedRefusal, RouteHandler } from '../../pipeline/call.ts';
+import { owner } from '../../pipeline/contractParts.ts';
 import { anyCase } from '../../pipeline/lenientInput.ts';
 import type { Contract, Route } from '../../pipeline/route.ts';
 
@@ -26,7 +27,7 @@ const query = {
 /** A host, a GUID, or a resource id. */
 const valuePattern = /^[\w./() -]+$/;
 
-const answer = z.strictObject({ ...query, owner: z.string(), claimedAt: z.iso.datetime() }).meta({
+const answer = z.strictObject({ ...query, owner, claimedAt: z.iso.datetime() }).meta({
   id: 'Claim',
   examples: [
     {

@@ -14,7 +14,7 @@ import { listIndexedAccounts } from '../../../core/overview/listAccounts.ts';
 import { listKeys } from '../../../core/overview/listKeys.ts';
 import { blockBoundMs, releaseBoundMs } from '../../../core/watch/blockBound.ts';
 import type { RouteHandler } from '../../pipeline/call.ts';
-import { count } from '../../pipeline/contractParts.ts';
+import { count, owner } from '../../pipeline/contractParts.ts';
 import { orAbsent } from '../../pipeline/lenientInput.ts';
 import { parsed, readJson } from '../../pipeline/requestBody.ts';
 import type { Route } from '../../pipeline/route.ts';
@@ -99,7 +99,7 @@ const bounds = z.strictObject({
   permissionRemovedSeconds: count,
   releasedSeconds: count.meta({ description: 'No process and no client holds a usable key after this time.' }),
 });
-const keysAnswer = z.strictObject({ owner: z.string(), bounds, value: z.array(overviewKey), nextLink }).meta({
+const keysAnswer = z.strictObject({ owner, bounds, value: z.array(overviewKey), nextLink }).meta({
   id: 'CustomerKeys',
   description: "The keys of the link's owner. Bounds count from the vault's first refusal.",
   examples: [

@@ -6,7 +6,7 @@ import { iso } from '../../../core/base/time.ts';
 import { createLink, mostLinkHours, revokeLink } from '../../../core/customerPage/customerLink.ts';
 import type { CustomerLink } from '../../../core/customerPage/ports.ts';
 import type { RouteHandler } from '../../pipeline/call.ts';
-import { guid, time } from '../../pipeline/contractParts.ts';
+import { guid, owner, time } from '../../pipeline/contractParts.ts';
 import { orAbsent } from '../../pipeline/lenientInput.ts';
 import { absoluteUrl } from '../../pipeline/links.ts';
 import { parsed, readJson } from '../../pipeline/requestBody.ts';
@@ -24,7 +24,7 @@ const body = z.strictObject(input).meta({
 
 const link = {
   id: guid,
-  owner: z.string(),
+  owner,
   createdAt: time,
   expiresAt: time,
   createdBy: z.string().meta({ description: 'The object id of the caller that created the link.' }),
@@ -82,7 +82,7 @@ const revoke: RouteHandler = async ({ request, actor, service }) => {
   return { status: existed ? 200 : 204 };
 };
 
-const owner = z.string().meta({ examples: ['contoso'] });
+const ownerInPath = owner.meta({ examples: ['contoso'] });
 const links = { path: 'operator/owners/{owner}/links', scope: 'operator', role: 'Links.Create' } as const;
 
 export const customerLinkRoutes: readonly Route[] = [
@@ -93,7 +93,7 @@ export const customerLinkRoutes: readonly Route[] = [
     handler: create,
     contract: {
       summary: 'Creates a link that shows a customer its own keys',
-      params: { owner },
+      params: { owner: ownerInPath },
       body,
       answers: { 201: created },
       headers: { 201: ['Cache-Control'] },
@@ -104,7 +104,11 @@ export const customerLinkRoutes: readonly Route[] = [
     name: 'operatorLinksList',
     method: 'GET',
     handler: listLinks,
-    contract: { summary: "Lists an owner's links that work now", params: { owner }, answers: { 200: list } },
+    contract: {
+      summary: "Lists an owner's links that work now",
+      params: { owner: ownerInPath },
+      answers: { 200: list },
+    },
   },
   {
     ...links,
@@ -114,7 +118,7 @@ export const customerLinkRoutes: readonly Route[] = [
     handler: revoke,
     contract: {
       summary: 'Revokes a link at once',
-      params: { owner, linkId: guid.meta({ examples: ['0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff'] }) },
+      params: { owner: ownerInPath, linkId: guid.meta({ examples: ['0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff'] }) },
       answers: { 200: undefined, 204: undefined },
     },
   },

@@ -74,7 +74,7 @@ const failed = z.strictObject({ error: errorDetail });
 const ofItem = count.meta({ description: 'The generation of the account key that wraps this key.' });
 
 function answer(id: string, item: z.ZodType, example: object, more: z.ZodRawShape = {}, moreExample: object = {}) {
-  return z.strictObject({ value: z.array(item), accountKeyGeneration, ...more }).meta({
+  return z.strictObject({ value: z.array(item).meta({ maxItems: maxDataKeys }), accountKeyGeneration, ...more }).meta({
     id,
     examples: [{ value: [example], accountKeyGeneration: 2, ...moreExample }],
   });

@@ -6,7 +6,7 @@ import * as z from 'zod';
 import { iso } from '../../../core/base/time.ts';
 import { confirmDenials, type OwnIdentity, ownIdentities } from '../../../core/vaultWork/ownIdentity.ts';
 import type { RouteHandler } from '../../pipeline/call.ts';
-import { identity as identityShape, time } from '../../pipeline/contractParts.ts';
+import { identity as identityShape, owner, time } from '../../pipeline/contractParts.ts';
 import { orAbsent } from '../../pipeline/lenientInput.ts';
 import { parsed, readJson } from '../../pipeline/requestBody.ts';
 import type { Route } from '../../pipeline/route.ts';
@@ -26,7 +26,7 @@ const identityState = z
   .strictObject({
     identity: identityShape,
     isHeldBack: z.boolean().meta({ description: "Denials of several owners began together: Keyward's own fault." }),
-    denials: z.array(z.strictObject({ owner: z.string(), since: time })).meta({
+    denials: z.array(z.strictObject({ owner, since: time })).meta({
       description: 'Owners whose vaults denied another principal than the granted one, or one that nothing names.',
     }),
     announcedAt: time.optional(),

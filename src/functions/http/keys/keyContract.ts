@@ -9,6 +9,7 @@ import {
   identity,
   keyIdentifier,
   keyVersion,
+  owner,
   pageOf,
   paging,
   time,
@@ -101,7 +102,7 @@ const keyUsage = z
   });
 
 const holder = z
-  .strictObject({ account: z.string(), owner: z.string(), follows: z.boolean(), keyIdentifier })
+  .strictObject({ account: z.string(), owner, follows: z.boolean(), keyIdentifier })
   .meta({ id: 'KeyHolder' });
 const holderExample = { account: 'contoso-media', owner: 'contoso', follows: true, keyIdentifier: example };
 

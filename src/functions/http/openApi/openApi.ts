@@ -64,6 +64,10 @@ function collectSchemas(): { schemaOf: SchemaOf; components: Json } {
   return { schemaOf, components };
 }
 
+/** A table property has at most 32 Ki characters, and no text of the API is longer. */
+const longestText = 32_768;
+const limits = ['maxLength', 'pattern', 'format', 'enum', 'const'] as const;
+
 /** Completes schemas that zod cannot express in JSON Schema. */
 const completing =
   (io: 'input' | 'output') =>
@@ -72,6 +76,8 @@ const completing =
     // a caller writes them.
     const { examples } = z.globalRegistry.get(zodSchema) ?? {};
     if (Array.isArray(examples)) jsonSchema.examples = examples;
+    if (jsonSchema.type === 'string' && !limits.some((limit) => limit in jsonSchema))
+      jsonSchema.maxLength = longestText;
     // `z.unknown().refine(...).pipe(schema)`: JSON Schema cannot express the check before the schema.
     const { def } = zodSchema._zod;
     // `anyCase`: a transform before the schema that lists the values.
@@ -198,7 +204,7 @@ const parameters = {
   IfMatch: {
     name: 'If-Match',
     in: 'header',
-    schema: { type: 'string', examples: ['"0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff.2"'] },
+    schema: { type: 'string', maxLength: 1024, examples: ['"0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff.2"'] },
     description: 'The ETag of the last read, or `*`. Keyward answers 412 when it is no longer the current one.',
   },
   IfNoneMatch: {
@@ -210,13 +216,17 @@ const parameters = {
 };
 
 const headers = {
-  RequestId: { description: 'The id to name when you report an error.', required: true, schema: { type: 'string' } },
+  RequestId: {
+    description: 'The id to name when you report an error.',
+    required: true,
+    schema: { type: 'string', maxLength: 128 },
+  },
   'x-ms-version': {
     description: 'The version of the API that answered. Absent where a call has no `api-version`.',
     schema: { type: 'string', enum: apiVersions },
   },
   RetryAfter: { description: 'Seconds.', required: true, schema: { type: 'string', pattern: '^[0-9]+$' } },
-  ETag: { description: 'Changes with every write.', required: true, schema: { type: 'string' } },
+  ETag: { description: 'Changes with every write.', required: true, schema: { type: 'string', pattern: '^".*"$' } },
   Location: {
     description: 'The address that shows the progress.',
     required: true,

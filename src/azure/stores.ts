@@ -1,0 +1,88 @@
+/** Opens the stores of the app: each on the tables that its adapter names. */
+
+import { createAccountStore } from './accountTable.ts';
+import { createChainDirectory, createVerificationStore } from './attestationTables.ts';
+import { createBindingStore } from './bindingTable.ts';
+import { createDataKeyUseStore, createStatusKeyStore } from './dataKeyTables.ts';
+import { createOperationStore } from './operationTable.ts';
+import { createOutbox } from './outboxTable.ts';
+import { createOverviewIndex, createTimelineIndex } from './overviewTable.ts';
+import { ownCredential } from './ownCredential.ts';
+import { createResourceStore } from './resourceTable.ts';
+import { createRingStore } from './ringTable.ts';
+import { createRowRenewal } from './rowRenewal.ts';
+import type { HttpClient } from './sdk/http.ts';
+import { TableClient } from './sdk/tables.ts';
+import { createSecretStore } from './secretTable.ts';
+import { isDevelopment, type Settings } from './settings.ts';
+import {
+  createClaims,
+  createCustomerLinkStore,
+  createDailyPassStore,
+  createDirectory,
+  createDrillStore,
+  createIdentityDenialStore,
+  createPurgeSchedule,
+  createRangeStore,
+  createServiceAuditStore,
+  createSweepMark,
+  createVaultStore,
+} from './smallTables.ts';
+import { tableHttp, tableRetries } from './storageClients.ts';
+import { openTables, type RowAuthentication } from './tables.ts';
+
+/** @param transport carries the requests where they do not go over the network. */
+export async function openStores(
+  settings: Settings,
+  transport: HttpClient | undefined,
+  authentication: RowAuthentication,
+) {
+  const open = openTables(await clientsFor(settings, transport), authentication);
+  return {
+    accounts: createAccountStore(open),
+    secrets: createSecretStore(open),
+    dataKeyUse: createDataKeyUseStore(open),
+    statusKeyStore: createStatusKeyStore(open),
+    chainDirectory: createChainDirectory(open),
+    verifications: createVerificationStore(open),
+    resources: createResourceStore(open),
+    operations: createOperationStore(open),
+    bindings: createBindingStore(open),
+    vaults: createVaultStore(open),
+    directory: createDirectory(open),
+    purgeSchedule: createPurgeSchedule(open),
+    customerLinks: createCustomerLinkStore(open),
+    claims: createClaims(open),
+    ringStore: createRingStore(open),
+    serviceAudit: createServiceAuditStore(open),
+    sweepMark: createSweepMark(open),
+    ranges: createRangeStore(open),
+    identityDenials: createIdentityDenialStore(open),
+    drills: createDrillStore(open),
+    dailyPass: createDailyPassStore(open),
+    outbox: createOutbox(open),
+    rowRenewal: createRowRenewal(open),
+    overviewIndex: createOverviewIndex(open),
+    timelineIndex: createTimelineIndex(open),
+  };
+}
+
+async function clientsFor(
+  settings: Settings,
+  transport: HttpClient | undefined,
+): Promise<(table: string) => TableClient> {
+  const { AzureWebJobsStorage: connection = '', KEYWARD_TABLES_ENDPOINT: endpoint } = settings;
+  const credential = endpoint === undefined ? undefined : await ownCredential();
+  const options = {
+    httpClient: transport ?? tableHttp(settings.policy.storageDeadlineSeconds),
+    retryOptions: tableRetries,
+    allowInsecureConnection: isDevelopment(settings),
+  };
+  return (name) => {
+    // The address of a batch names no table: the storage log and tests recognise this process by it.
+    const named = { ...options, userAgentOptions: { userAgentPrefix: name } };
+    return endpoint === undefined || credential === undefined
+      ? TableClient.fromConnectionString(connection, name, named)
+      : new TableClient(endpoint, name, credential, named);
+  };
+}
