@@ -1,11 +1,12 @@
 /**
  * `npm run bench -- console`: the size of the console, and how long a view takes when it is first shown, from the click to
  * its drawn rows, compared with the API calls that it needs. The rest is the console's: loading the view's code, drawing.
- * Loading the page itself is printed beside it: reading the files from the browser's cache, and the stored sign-in.
+ * A list of 10,000 rows must scroll as smoothly as a short one. Loading the page itself is printed beside it: reading the files from the browser's cache, and the stored sign-in.
  */
 import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
+import type { Page } from 'playwright-core';
 import { caller } from '../src/local/client.ts';
 import { location, operatorToken } from '../src/local/operator.ts';
 import { startStack } from '../src/local/stack.ts';
@@ -46,11 +47,38 @@ const consoleBench: Bench = async ({ figure, progress }) => {
     figure('console.firstViewOfApi', ratios.toSorted((a, b) => a - b)[Math.floor(ratios.length / 2)] ?? 0, 'times', {
       atMost: 1.5,
     });
+    const [one] = (await api('GET', '/api/operator/accounts?name=tenant-1')).body.value;
+    const few = await frameMs(page, one, 100, stack.host.url);
+    const many = await frameMs(page, one, 10_000, stack.host.url);
+    progress(
+      `console: a frame of a scrolled list takes ${few.toFixed(1)} ms with 100 rows, ${many.toFixed(1)} ms with 10,000`,
+    );
+    figure('console.scrollGrowth', many / few, 'times', { atMost: 1.5 });
   } finally {
     await browser.close();
     await stack.stop();
   }
 };
+
+/** The mean time of a frame while a list of this length scrolls. The rows are copies of one that the API returned. */
+async function frameMs(page: Page, one: object, rows: number, host: string): Promise<number> {
+  await page.unrouteAll();
+  const value = Array.from({ length: rows }, (_, n) => ({ ...one, name: `copy-${n}`, accountId: `id-${n}` }));
+  await page.route('**/api/operator/accounts*', (route) => route.fulfill({ json: { value } }));
+  await page.goto(`${host}/console/accounts`);
+  await page.getByRole('link', { name: 'copy-1', exact: true }).waitFor();
+  return page.evaluate<number>(scroll);
+}
+
+const scroll = `(async () => {
+  const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+  const begin = await frame();
+  for (let n = 0; n < 120; n++) {
+    window.scrollBy(0, 30);
+    await frame();
+  }
+  return ((await frame()) - begin) / 121;
+})()`;
 
 const clickAccounts = `(() => {
   const at = performance.now();

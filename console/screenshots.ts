@@ -58,7 +58,15 @@ try {
   const page = await browser.newPage({ viewport: { width: 1200, height: 780 }, colorScheme: 'light', locale: 'en-GB' });
   await page.goto(address);
   await page.getByText('Revocation receipts').waitFor();
+  await page.getByLabel('Version').selectOption({ index: 1 });
+  await page.getByRole('button', { name: 'Show what stops' }).click();
+  await page.getByText('Nothing was changed.').waitFor();
   await page.screenshot({ path: `${folder}console-customer.png` });
+  await page.getByLabel('Key identifier').fill('https://litware-next.vault.azure.net/keys/media');
+  await page.keyboard.press('Enter');
+  await page.getByRole('tab', { name: 'Terraform' }).click();
+  await page.evaluate('document.querySelector(\'[aria-label="Connect a key"]\').scrollIntoView()');
+  await page.screenshot({ path: `${folder}console-connect.png` });
 } finally {
   await browser.close();
   await stack.stop();

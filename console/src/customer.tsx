@@ -10,7 +10,9 @@ import { useList } from './list.ts';
 import { Checks } from './parts/checks.tsx';
 import { Download } from './parts/download.tsx';
 import { KeySummary } from './parts/keySummary.tsx';
+import { Plan } from './parts/plan.tsx';
 import { Empty, Failure, Loading } from './parts/states.tsx';
+import { WhatIf } from './parts/whatIf.tsx';
 
 type Key = Schemas['OverviewKey'];
 
@@ -41,12 +43,15 @@ export function CustomerPage({ token }: { token: string }) {
           <h1>Keys of {first.owner}</h1>
           <Bounds of={first.bounds} />
           {rows.length === 0 ? (
-            <Empty title="No account of yours has a key of its own.">Check your key below, then connect it.</Empty>
+            <Empty title="No account of yours has a key of its own.">Connect your key below.</Empty>
           ) : null}
           {rows.map((key) => (
-            <KeySummary key={key.bindingId} of={key} name={key.key.replace('https://', '')} />
+            <div key={key.bindingId}>
+              <KeySummary of={key} name={key.key.replace('https://', '')} />
+              <WhatIf api={api} of={key} />
+            </div>
           ))}
-          <CheckKey api={api} />
+          <ConnectKey api={api} />
           <h2>Revocation receipts</h2>
           <p>Keyward signs a receipt after each confirmed revocation: when the key was refused, and last used.</p>
           <Download label="Download the receipts" fileName="revocation-receipts.json" read={() => receiptsOf(api)} />
@@ -72,39 +77,60 @@ const Bounds = ({ of }: { of: Schemas['CustomerKeys']['bounds'] }) => (
   </section>
 );
 
-/** Repeats the dry run until every check passes, so that the reader sees the effect of each change. */
-function CheckKey({ api }: { api: Api }) {
-  const [typed, setTyped] = useState('');
-  const [keyIdentifier, setKeyIdentifier] = useState('');
-  const { data, error, refetch, isFetching } = useQuery({
-    queryKey: ['customerDryRun', keyIdentifier],
-    queryFn: () => bodyOf(api.POST('/api/customer/dryRun', { body: { keyIdentifier } })),
+/**
+ * The steps for a key, and the dry run, which is repeated until every check passes, so that the reader sees the effect of
+ * each step.
+ */
+function ConnectKey({ api }: { api: Api }) {
+  const [typed, setTyped] = useState({ keyIdentifier: '', location: '' });
+  const [{ keyIdentifier, location }, setKey] = useState(typed);
+  const input = { keyIdentifier, ...(location === '' ? {} : { location }) };
+  const plan = useQuery({
+    queryKey: ['customerPlan', input],
+    queryFn: () => bodyOf(api.GET('/api/customer/plan', { params: { query: input } })),
+    enabled: keyIdentifier !== '',
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  const checks = useQuery({
+    queryKey: ['customerDryRun', input],
+    queryFn: () => bodyOf(api.POST('/api/customer/dryRun', { body: input })),
     enabled: keyIdentifier !== '',
     refetchInterval: ({ state }) => (state.data?.valid === true ? false : 5_000),
   });
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    setKeyIdentifier(typed.trim());
+    setKey({ keyIdentifier: typed.keyIdentifier.trim(), location: typed.location.trim() });
   };
+  const field = (name: keyof typeof typed, label: string, placeholder: string, width: number) => (
+    <>
+      <label htmlFor={name}>{label}</label>
+      <Input
+        id={name}
+        value={typed[name]}
+        style={{ width: `min(${width}px, 100%)` }}
+        placeholder={placeholder}
+        onChange={(_, { value }) => setTyped({ ...typed, [name]: value })}
+      />
+    </>
+  );
   return (
-    <section aria-label="Check a key">
-      <h2>Check a key</h2>
+    <section aria-label="Connect a key">
+      <h2>Connect a key</h2>
+      <p>Name a key that you have or will create. The checks below repeat until all pass.</p>
       <form onSubmit={submit} className="filters">
-        <label htmlFor="keyIdentifier">Key identifier</label>
-        <Input
-          id="keyIdentifier"
-          value={typed}
-          style={{ width: 'min(420px, 100%)' }}
-          placeholder="https://<vault>.vault.azure.net/keys/<key>"
-          onChange={(_, { value }) => setTyped(value)}
-        />
-        <Button type="submit" disabled={typed.trim() === ''}>
-          Run the checks
+        {field('keyIdentifier', 'Key identifier', 'https://<vault>.vault.azure.net/keys/<key>', 420)}
+        {field('location', 'Region of the account', 'that of your accounts', 180)}
+        <Button type="submit" disabled={typed.keyIdentifier.trim() === ''}>
+          Show the steps and run the checks
         </Button>
       </form>
-      {error === null ? null : <Failure error={error} retry={refetch} />}
-      {data === undefined && isFetching ? <Loading what="the checks" /> : null}
-      {data === undefined ? null : <Checks of={data.checks} />}
+      {plan.error === null ? null : <Failure error={plan.error} retry={plan.refetch} />}
+      {plan.data === undefined ? null : <Plan of={plan.data} />}
+      {keyIdentifier === '' ? null : <h3>Checks</h3>}
+      {checks.error === null ? null : <Failure error={checks.error} retry={checks.refetch} />}
+      {checks.data === undefined && checks.isFetching ? <Loading what="the checks" /> : null}
+      {checks.data === undefined ? null : <Checks of={checks.data.checks} />}
+      {checks.data?.valid === true ? <p role="status">Every check passes: the key can be used.</p> : null}
     </section>
   );
 }

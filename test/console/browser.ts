@@ -31,9 +31,14 @@ export function useBrowser() {
   });
   afterAll(() => browser?.close());
   return {
-    async open(address: string, options: BrowserContextOptions = {}): Promise<OpenPage> {
+    async open(address: string, options: BrowserContextOptions = {}) {
       if (browser === undefined) throw new Error('The browser starts when the tests begin.');
-      const context = await browser.newContext({ locale: 'en-GB', timezoneId: 'Europe/Berlin', ...options });
+      const zone = { locale: 'en-GB', timezoneId: 'Europe/Berlin', colorScheme: 'light' } as const;
+      const context = await browser.newContext({
+        ...zone,
+        permissions: ['clipboard-read', 'clipboard-write'],
+        ...options,
+      });
       context.setDefaultTimeout(patienceMs);
       const page = await context.newPage();
       const problems: string[] = [];
@@ -46,16 +51,41 @@ export function useBrowser() {
       await page.goto(address);
       return { page, problems, origins };
     },
+    /** By user: a tab whose session is used again, because a sign-in takes as long as many tests. */
+    signedIn: new Map<string, OpenPage & { readonly problems: string[]; readonly origins: Set<string> }>(),
   };
 }
 
-/** Opens a view of the console and signs in at the local issuer. */
+/** Opens a view of the console, in the tab in which the user has signed in already. */
 export async function openConsole(
+  browser: ReturnType<typeof useBrowser>,
+  stack: Stack,
+  path = '/',
+  user = 'administrator',
+): Promise<OpenPage> {
+  const known = browser.signedIn.get(user);
+  if (known === undefined) {
+    const opened = await signIn(browser, stack, path, { user });
+    browser.signedIn.set(user, opened);
+    return opened;
+  }
+  await known.page.unrouteAll();
+  // The page before makes no more calls, which would count as those of the view.
+  await known.page.goto('about:blank');
+  known.problems.length = 0;
+  known.origins.clear();
+  await known.page.goto(`${stack.host.url}/console${path}`);
+  await known.page.getByText(`${user}@operator.example`).waitFor();
+  return known;
+}
+
+/** Opens a view of the console in a new tab, and signs in at the local issuer. */
+export async function signIn(
   browser: ReturnType<typeof useBrowser>,
   { host }: Stack,
   path = '/',
   { user = 'administrator', ...options }: BrowserContextOptions & { user?: string } = {},
-): Promise<OpenPage> {
+) {
   const opened = await browser.open(`${host.url}/console${path}`, options);
   await opened.page.getByRole('button', { name: user, exact: true }).click();
   await opened.page.getByText(`${user}@operator.example`).waitFor();

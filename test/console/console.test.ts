@@ -1,10 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { until } from '../../src/local/client.ts';
+import { compose } from '../../src/azure/compose.ts';
+import { createLink } from '../../src/core/customerPage/customerLink.ts';
+import { routes } from '../../src/functions/routes.ts';
+import { caller, until } from '../../src/local/client.ts';
+import { appPrincipalId } from '../../src/local/operator.ts';
 import {
   got,
   newAccount,
+  refused,
   rotate,
   sweepOnce,
   sweptUntil,
@@ -12,7 +17,9 @@ import {
   vaultWithKey,
   withCustomerKey,
 } from '../app/support.ts';
-import { expectAccessible, openConsole, useBrowser } from './browser.ts';
+import { refusalOf } from '../az/azCommands.ts';
+import { expectAccessible, openConsole, signIn, useBrowser } from './browser.ts';
+import { nameOfFocus, press, tabTo } from './keyboard.ts';
 
 const pace = {
   KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS: '1',
@@ -53,8 +60,7 @@ const sweptUntilShown = (page: Page, text: string) =>
 
 /** The calls of the API that the view has made until it shows the answer. */
 async function callsUntil(path: string, isShown: (page: Page) => Promise<unknown>): Promise<string[]> {
-  const { page } = await openConsole(browser, world.stack, '/play');
-  await page.getByRole('heading', { name: 'Play the customer' }).waitFor();
+  const { page } = await openConsole(browser, world.stack, '/nothing');
   const calls: string[] = [];
   page.on('request', (request) => {
     const { pathname, search } = new URL(request.url());
@@ -68,7 +74,7 @@ async function callsUntil(path: string, isShown: (page: Page) => Promise<unknown
 describe('the console', () => {
   test('a user signs in at the local issuer and sees the accounts; the page calls no other origin and breaks no policy', async () => {
     const { stack } = world;
-    const { page, problems, origins } = await openConsole(browser, stack, '/accounts');
+    const { page, problems, origins } = await signIn(browser, stack, '/accounts');
     await page.getByRole('link', { name: 'beta' }).waitFor();
     const row = page.getByRole('row').filter({ hasText: 'alpha' });
     expect(await row.textContent()).toMatch(/contoso.*Enabled.*Accessible/);
@@ -171,7 +177,7 @@ describe('the console', () => {
   });
 
   test('a user without a role sees which role the API has refused', async () => {
-    const { page } = await openConsole(browser, world.stack, '/accounts/alpha', { user: 'on-call' });
+    const { page } = await openConsole(browser, world.stack, '/accounts/alpha', 'on-call');
     await page.getByRole('button', { name: 'Delete the account' }).click();
     await page.getByLabel('Type alpha to confirm').fill('alpha');
     await page.getByRole('button', { name: 'Delete alpha' }).click();
@@ -196,10 +202,7 @@ describe('a night', () => {
   test('from an alert to the command: a disabled key is on the first page with its cause, who acts and the command to copy, and one call lists the customers that are down', async () => {
     await change('PATCH', '/keys/cmk', { enabled: false });
     await sweptUntil(world, 'alpha', isInaccessible);
-    const { page, problems } = await openConsole(browser, world.stack, '/', {
-      user: 'on-call',
-      permissions: ['clipboard-read', 'clipboard-write'],
-    });
+    const { page, problems } = await openConsole(browser, world.stack, '/', 'on-call');
     const down = page.getByRole('article').filter({ hasText: 'contoso-keys' });
     await down.getByText('KeyDisabled').waitFor();
     expect(await down.textContent()).toMatch(/Inaccessible.*contoso, 1 account.*customer/);
@@ -282,7 +285,7 @@ describe("the page of a customer's link", () => {
     page.on('request', (request) => calls.push(new URL(request.url()).pathname));
     await page.reload();
     await page.getByRole('heading', { name: 'Keys of contoso' }).waitFor();
-    const own = page.getByRole('region', { name: key });
+    const own = page.getByRole('region', { name: key, exact: true });
     expect(await own.textContent()).toMatch(/Accessible.*1 account.*[Ss]afe to disable/);
     await page.getByText(/blocked within \d+ s/).waitFor();
     const api = calls.filter((path) => path.startsWith('/api/'));
@@ -299,11 +302,70 @@ describe("the page of a customer's link", () => {
     await world.stack.keyVault('PATCH', `/vaults/${vault}/keys/cmk`, { enabled: false });
     const { page } = await browser.open((await linkFor('contoso')).address);
     await page.getByLabel('Key identifier').fill(newKey);
-    await page.getByRole('button', { name: 'Run the checks' }).click();
+    await page.getByRole('button', { name: 'Show the steps and run the checks' }).click();
     const check = page.getByRole('listitem').filter({ hasText: 'keyEnabled' });
     await check.getByText('fail', { exact: true }).waitFor();
     await world.stack.keyVault('PATCH', `/vaults/${vault}/keys/cmk`, { enabled: true });
     await check.getByText('pass', { exact: true }).waitFor();
+    await page.getByText('Every check passes').waitFor();
+  });
+
+  test('the page has the steps to connect a key for three tools, with the ids of the service and a button that copies each', async () => {
+    const { page, problems } = await browser.open((await linkFor('contoso')).address);
+    await page.getByLabel('Key identifier').fill('https://contoso-next.vault.azure.net/keys/media');
+    await page.keyboard.press('Enter');
+    const plan = page.getByRole('region', { name: 'How to connect the key' });
+    await plan.getByText(appPrincipalId, { exact: true }).waitFor();
+    await plan
+      .getByRole('listitem')
+      .filter({ hasText: 'its role' })
+      .getByRole('button', { name: 'Copy command' })
+      .click();
+    const copied = () => page.evaluate<string>('navigator.clipboard.readText()');
+    expect(refusalOf(await copied())).toBeUndefined();
+    expect(await copied()).toContain(`--assignee-object-id ${appPrincipalId} `);
+    for (const [tool, text] of [
+      ['Bicep', /^var cryptoServiceEncryptionUser/],
+      ['Terraform', /^terraform \{/],
+    ] as const) {
+      await plan.getByRole('tab', { name: tool }).click();
+      await plan.getByRole('button', { name: 'Copy the file' }).click();
+      expect(await copied()).toMatch(text);
+    }
+    await expectAccessible(page);
+    expect(problems).toEqual([]);
+  });
+
+  test('the page shows what would stop if the customer took the key away, and nothing is changed', async () => {
+    const { page } = await browser.open((await linkFor('contoso')).address);
+    const question = page.getByRole('region', { name: `What if, ${key}` });
+    await question.getByLabel('What if I').selectOption('delete the key');
+    await question.getByRole('button', { name: 'Show what stops' }).click();
+    await question.getByText(/1 account is blocked within \d+ s of the vault's first refusal/).waitFor();
+    await question.getByRole('listitem').filter({ hasText: 'alpha' }).waitFor();
+    await question.getByRole('heading', { name: 'Do this first' }).waitFor();
+    await question.getByLabel('What if I').selectOption('let this version expire');
+    await question.getByRole('button', { name: 'Show what stops' }).click();
+    await question.getByText('No account stops.').waitFor();
+    await expectAccessible(page);
+    expect(isEnabled((await got(200, world.api('GET', '/api/accounts/alpha'))).body)).toBe(true);
+  });
+
+  test('with access tokens of Microsoft Entra ID as the only credential, a link opens its own calls and every other call refuses it', async () => {
+    const { address } = await linkFor('contoso');
+    const authorization = `Bearer ${new URL(address).hash.slice(1)}`;
+    const api = caller(world.stack.host.url, { authorization });
+    await got(200, api('GET', '/api/customer/keys'));
+    const others = routes.filter(({ scope }) => scope !== 'customer' && scope !== 'public');
+    const answers = await Promise.all(
+      others.map(async ({ method, path }) => {
+        const url = `/api/${path.replace(/\{[^}]+\}/g, 'nothing')}`;
+        const { status } = await api(method, url, method === 'GET' || method === 'DELETE' ? undefined : {});
+        return { path, status };
+      }),
+    );
+    expect(answers.filter(({ status }) => status !== 401)).toEqual([]);
+    await refused(401, 'AuthenticationFailed', world.api('GET', '/api/customer/keys'));
   });
 
   test('a link of another owner shows nothing of this one, and a revoked or edited link shows nothing at all', async () => {
@@ -314,16 +376,89 @@ describe("the page of a customer's link", () => {
     await got(200, world.api('DELETE', `/api/operator/owners/fabrikam/links/${link.id}`));
     const edited = `${link.address.slice(0, -2)}${link.address.endsWith('AA') ? 'BB' : 'AA'}`;
     for (const address of [link.address, edited]) {
-      const { page: refused } = await browser.open(address);
-      await refused.getByText('AuthenticationFailed').waitFor();
-      expect(await refused.locator('main').textContent()).not.toContain('fabrikam');
+      const { page: shut } = await browser.open(address);
+      await shut.getByText('AuthenticationFailed').waitFor();
+      expect(await shut.locator('main').textContent()).not.toContain('fabrikam');
     }
+  });
+
+  test('an expired link shows that it has expired, and nothing else', async () => {
+    const twoHoursAgo = { now: () => Date.now() - 7_200_000, monotonic: () => performance.now() };
+    const service = await compose(world.stack.settings, { info() {}, warn() {}, error() {} }, { clock: twoHoursAgo });
+    const { token } = await createLink('fabrikam', 1, { kind: 'principal', id: 'tester' }, service);
+    const { page } = await browser.open(`${world.stack.host.url}/console/customer#${token}`);
+    await page.getByText('The link has expired.').waitFor();
+    expect(await page.locator('main').textContent()).not.toContain('fabrikam');
+  });
+});
+
+describe('without a mouse', () => {
+  test('every view is reached with Tab and Enter, in the order of the page, and the focus is always visible', async () => {
+    const { page } = await openConsole(browser, world.stack, '/audit');
+    await page.reload();
+    await page.getByRole('heading', { name: 'Audit', level: 1 }).waitFor();
+    const views = ['Now', 'Accounts', 'Keys', 'Timeline', 'Audit', 'Drills and bounds', 'Play the customer'];
+    await page.locator('body').press('Shift+Tab');
+    await page.reload();
+    await page.getByRole('heading', { name: 'Audit', level: 1 }).waitFor();
+    await page.evaluate('document.activeElement.blur()');
+    expect(await tabTo(page, 'Sign out')).toEqual(['Skip to the content', ...views, 'Sign out']);
+    for (const view of views) {
+      await page.evaluate("document.querySelector('.skip').focus()");
+      await press(page, view);
+      await page.getByRole('heading', { name: view, level: 1 }).waitFor();
+    }
+    await page.evaluate("document.querySelector('.skip').focus()");
+    await page.keyboard.press('Enter');
+    await tabTo(page, /^Remove the role$/);
+  });
+
+  test('an account is found, checked and deleted with the keyboard; Escape closes the question and returns the focus', async () => {
+    const { page } = await openConsole(browser, world.stack, '/accounts');
+    await page.getByRole('link', { name: 'alpha' }).waitFor();
+    await tabTo(page, 'Owner');
+    await page.keyboard.type('contoso');
+    await page.keyboard.press('Enter');
+    await page.getByRole('link', { name: 'beta' }).waitFor({ state: 'detached' });
+    await press(page, 'alpha');
+    await page.getByRole('heading', { name: 'alpha', level: 1 }).waitFor();
+    await press(page, 'Delete the account');
+    const dialog = page.getByRole('dialog');
+    await dialog.waitFor();
+    await tabTo(page, 'Cancel');
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+    expect(await nameOfFocus(page)).toBe('Delete the account');
+    await press(page, 'Run the checks', 'Space');
+    await page.getByText('unwrapProof').waitFor();
+    await press(page, 'Verify the chain');
+    const verification = page.getByRole('region', { name: 'Verification' });
+    await verification.getByText(/entries verified/).waitFor();
+    expect(await verification.textContent()).toMatch(/whole/);
+  });
+
+  test('a customer asks what would stop, and changes the tool of the steps with the arrow keys', async () => {
+    const { address } = (await got(201, world.api('POST', '/api/operator/owners/contoso/links', { hours: 1 }))).body;
+    const { page } = await browser.open(address);
+    await page.getByRole('heading', { name: 'Keys of contoso' }).waitFor();
+    await tabTo(page, 'What if I');
+    await page.keyboard.press('ArrowDown');
+    await press(page, 'Show what stops');
+    await page.getByText(/1 account is blocked within/).waitFor();
+    await tabTo(page, 'Key identifier');
+    await page.keyboard.type('https://contoso-next.vault.azure.net/keys/media');
+    await press(page, 'Show the steps and run the checks');
+    await page.getByRole('tab', { name: 'Azure CLI' }).waitFor();
+    await tabTo(page, 'Azure CLI');
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('Enter');
+    await page.getByText('Save it as keyward.bicep:').waitFor();
   });
 });
 
 test('the local panel plays the customer: the key is disabled and enabled with a press of a button, and the page shows the effect', async () => {
   const { stack } = world;
-  const { page, problems, origins } = await openConsole(browser, stack, '/play');
+  const { page, problems, origins } = await signIn(browser, stack, '/play');
   const panel = page.getByRole('region', { name: 'Vault contoso-keys' });
   await panel.getByRole('button', { name: 'Disable' }).click();
   await sweptUntilShown(page, 'KeyDisabled');
@@ -333,39 +468,78 @@ test('the local panel plays the customer: the key is disabled and enabled with a
   expect(problems).toEqual([]);
 });
 
-describe.each([
-  ['light, on a desk', { colorScheme: 'light', viewport: { width: 1280, height: 900 } }],
-  ['dark, on a phone', { colorScheme: 'dark', viewport: { width: 390, height: 844 } }],
-] as const)('%s', (_name, options) => {
-  test('every view is accessible by the rules of axe-core, and none is wider than the screen', async () => {
-    const { page } = await openConsole(browser, world.stack, '/', options);
-    for (const [view, sign] of [
-      ['Accounts', 'alpha'],
-      ['Keys', 'contoso-keys'],
-      ['Timeline', /keyward watch|WatchCreated/],
-      ['Audit', 'Verify the chain'],
-      ['Drills and bounds', 'History'],
-      ['Play the customer', 'Vault contoso-keys'],
-      ['Now', 'Readiness'],
-    ] as const) {
-      await page.getByRole('link', { name: view, exact: true }).click();
-      await page.getByText(sign).first().waitFor();
+test('every button of the local panel has its effect on the key, and the one that undoes it restores the key', async () => {
+  const vault = 'fabrikam-keys';
+  const played = await vaultWithKey(world, vault);
+  await got(201, world.api('PUT', '/api/accounts/played', withCustomerKey('fabrikam', played)));
+  const { page } = await openConsole(browser, world.stack, '/play');
+  const panel = page.getByRole('region', { name: `Vault ${vault}` });
+  const press = (name: string) => panel.getByRole('button', { name, exact: true }).click();
+  const shows = (text: string) =>
+    until(
+      `the panel shows ${text}`,
+      async () => {
+        await sweepOnce(world);
+        return (await panel.getByRole('heading', { level: 3 }).textContent()) ?? '';
+      },
+      (seen) => seen.includes(text),
+    );
+  await shows('Accessible');
+  for (const [act, cause, undo] of [
+    ['Delete', 'KeyNotFound', 'Recover'],
+    ['Remove the role', 'KeyPermissionDenied', 'Give the role'],
+    ['Close the firewall', 'VaultFirewallDenied', 'Open the firewall'],
+    ['Throttle all calls', 'Throttled', 'Remove all faults'],
+  ] as const) {
+    await press(act);
+    await shows(cause);
+    await press(undo);
+    await shows('Accessible');
+  }
+  const { value } = (await got(200, world.api('GET', '/api/operator/owners/fabrikam'))).body;
+  const [{ version: old }] = value[0].versions;
+  await press('New version');
+  await sweptUntil(world, 'played', (account) => !JSON.stringify(account).includes(old));
+});
+
+test('every view is accessible by the rules of axe-core and no wider than the screen: light on a desk, and dark on a phone', async () => {
+  const { page } = await openConsole(browser, world.stack);
+  const looks = [
+    ['light', { width: 1280, height: 900 }],
+    ['dark', { width: 390, height: 844 }],
+  ] as const;
+  const expectGood = async (view: string, sign: string | RegExp) => {
+    await page.getByText(sign).locator('visible=true').first().waitFor();
+    for (const [colorScheme, viewport] of looks) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize(viewport);
       await expectAccessible(page);
-      expect([view, await widthOf(page)]).toEqual([view, options.viewport.width]);
+      expect([view, await widthOf(page)]).toEqual([view, viewport.width]);
     }
-    for (const [path, sign] of [
-      ['/accounts/alpha', 'Key hierarchy'],
-      ['/accounts/beta', 'Key hierarchy'],
-      [`/keys/one?key=${encodeURIComponent(key)}`, 'Versions'],
-      ['/owners/contoso', 'safe to disable'],
-      ['/accounts/none', 'AccountNotFound'],
-      ['/accounts?owner=none', 'No account fits.'],
-      ['/nothing', 'The console has no such view.'],
-    ] as const) {
-      await page.goto(`${world.stack.host.url}/console${path}`);
-      await page.getByText(sign).first().waitFor();
-      await expectAccessible(page);
-      expect([path, await widthOf(page)]).toEqual([path, options.viewport.width]);
-    }
-  });
+    await page.setViewportSize(looks[0][1]);
+  };
+  for (const [view, sign] of [
+    ['Accounts', 'alpha'],
+    ['Keys', 'contoso-keys'],
+    ['Timeline', /[a-z](Changed|Created|Used|Revoked|Inaccessible)$/],
+    ['Audit', 'Verify the chain'],
+    ['Drills and bounds', /^(History|No drill was made yet)/],
+    ['Play the customer', 'Vault contoso-keys'],
+    ['Now', 'Readiness'],
+  ] as const) {
+    await page.getByRole('link', { name: view, exact: true }).click();
+    await expectGood(view, sign);
+  }
+  for (const [path, sign] of [
+    ['/accounts/alpha', 'Key hierarchy'],
+    ['/accounts/beta', 'Key hierarchy'],
+    [`/keys/one?key=${encodeURIComponent(key)}`, 'Versions'],
+    ['/owners/contoso', 'safe to disable'],
+    ['/accounts/none', 'AccountNotFound'],
+    ['/accounts?owner=none', 'No account fits.'],
+    ['/nothing', 'The console has no such view.'],
+  ] as const) {
+    await page.goto(`${world.stack.host.url}/console${path}`);
+    await expectGood(path, sign);
+  }
 });

@@ -122,6 +122,16 @@ async function storingSecrets(api: Caller, { step }: Narrator): Promise<string> 
       return ['16 bytes, Cache-Control: no-store'];
     },
   });
+  await step({
+    title: 'The account is deleted by mistake: it refuses every call at once, and is recovered with its secret',
+    run: async () => {
+      const { body } = await expected(202, api('DELETE', '/api/accounts/alpha'));
+      const lines = refused(await api('POST', `${contentKeyPath}/reveal`), 409, 'AccountPendingDeletion');
+      await expected(200, api('POST', '/api/accounts/alpha/recover'));
+      same('value after recovery', await reveal(api), value);
+      return [...lines, `recovered before ${body.properties.scheduledPurgeAt}, when its key would have been destroyed`];
+    },
+  });
   return value;
 }
 
