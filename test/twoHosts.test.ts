@@ -1,8 +1,8 @@
 /**
  * Two instances of each function group of the built app on the same storage, each a process of its own as on Flex
- * Consumption, while customers disable, enable and rotate their keys and one process after the other is killed at random moments. The final state must be right, and each
- * verdict audited once. `TWO_HOSTS_SEED=n` repeats the choices of an earlier run, but not the timing of the two
- * processes.
+ * Consumption, while customers disable, enable and rotate their keys and one process after the other is killed at
+ * random moments. The final state must be right, and each verdict audited once. `TWO_HOSTS_SEED=n` repeats the choices
+ * of an earlier run, but not the timing of the processes.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
