@@ -14,12 +14,10 @@ import type { Log } from '../src/core/base/log.ts';
 import type { Service } from '../src/core/service.ts';
 import type { Azurite } from '../src/local/azurite.ts';
 import {
-  appPrincipalId,
+  createGrantedVault,
   createOperatorVault,
   directory,
-  homeTenantId,
   localHostKeys,
-  location,
   operatorSettings,
 } from '../src/local/operator.ts';
 import { keyPool } from './seed.ts';
@@ -73,10 +71,7 @@ export async function startProcesses(): Promise<Processes> {
       return host;
     },
     async vaultWithKey(vault, key) {
-      await keyVault('POST', '/vaults', { name: vault, tenantId: homeTenantId, location });
-      await keyVault('PUT', `/vaults/${vault}/grants/${appPrincipalId}`, {
-        permissions: 'cryptoServiceEncryptionUser',
-      });
+      await createGrantedVault(vault, keyVault);
       await keyVault('POST', `/vaults/${vault}/keys/cmk`, { kty: 'RSA', ...key });
       return `https://${vault}.vault.azure.net/keys/cmk`;
     },

@@ -23,10 +23,9 @@ import { caller } from '../src/local/client.ts';
 import { compressedTime } from '../src/local/demo/story.ts';
 import { accountEntries, bindingEntries } from '../src/local/entries.ts';
 import {
-  appPrincipalId,
+  createGrantedVault,
   createOperatorVault,
   directory,
-  homeTenantId,
   localHostKeys,
   location,
   operatorSettings,
@@ -111,8 +110,7 @@ afterAll(async () => {
 
 async function createKeysAndAccounts(): Promise<void> {
   for (const [vault, keyNames] of Object.entries(vaults)) {
-    await keyVault('POST', '/vaults', { name: vault, tenantId: homeTenantId, location });
-    await keyVault('PUT', `/vaults/${vault}/grants/${appPrincipalId}`, { permissions: 'cryptoServiceEncryptionUser' });
+    await createGrantedVault(vault, keyVault);
     // Half of the events arrive at a killed host, and are sent again until it runs.
     const [host] = hosts;
     await keyVault('PUT', `/vaults/${vault}/eventSubscriptions/keyward`, {

@@ -4,7 +4,7 @@
  */
 import pLimit from 'p-limit';
 import { type Lab, startLab } from '../../src/local/lab/lab.ts';
-import { appPrincipalId, homeTenantId, location } from '../../src/local/operator.ts';
+import { createGrantedVault } from '../../src/local/operator.ts';
 import type { Bench } from '../report.ts';
 import { keyPool, seedAccounts } from '../seed.ts';
 
@@ -75,8 +75,7 @@ async function createKeys({ keyVault }: Lab): Promise<string[]> {
   const keys: string[] = [];
   for (let v = 0; v < vaultCount; v++) {
     const vault = `cost-${v}`;
-    await keyVault('POST', '/vaults', { name: vault, tenantId: homeTenantId, location });
-    await keyVault('PUT', `/vaults/${vault}/grants/${appPrincipalId}`, { permissions: 'cryptoServiceEncryptionUser' });
+    await createGrantedVault(vault, keyVault);
     for (let k = 0; k < keysOfVault; k++) {
       await keyVault('POST', `/vaults/${vault}/keys/k${k}`, { kty: 'RSA', size: 2048, fixture: k % 8 });
       keys.push(`https://${vault}.vault.azure.net/keys/k${k}`);

@@ -1,5 +1,8 @@
-/** A Key Vault in this process: every key is the same real RSA key, and an unwrap is a real RSA decryption. */
-import { constants, createPrivateKey, type JsonWebKey, privateDecrypt } from 'node:crypto';
+/**
+ * A Key Vault in this process: every key is the same real RSA key, and an unwrap is a real RSA decryption, on a thread of
+ * Node's pool.
+ */
+import { type JsonWebKey, webcrypto } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { wrapRsaOaep256 } from '../../src/azure/rsaWrap.ts';
 import { bytesOf } from '../../src/core/base/bytes.ts';
@@ -13,9 +16,12 @@ export interface LocalVault extends KeyVault {
   readonly unwraps: number;
 }
 
-export function createLocalVault(): LocalVault {
+const algorithm = { name: 'RSA-OAEP', hash: 'SHA-256' };
+
+export async function createLocalVault(): Promise<LocalVault> {
   const [{ jwk }] = (JSON.parse(readFileSync(keyPool, 'utf8')) as { keys: [{ jwk: JsonWebKey }] }).keys;
-  const key = createPrivateKey({ key: jwk, format: 'jwk' });
+  const usable = { kty: 'RSA', n: jwk.n, e: jwk.e, d: jwk.d, p: jwk.p, q: jwk.q, dp: jwk.dp, dq: jwk.dq, qi: jwk.qi };
+  const key = await webcrypto.subtle.importKey('jwk', usable as JsonWebKey, algorithm, false, ['decrypt']);
   const part = (name: 'n' | 'e') => bytesOf(Buffer.from(String(jwk[name]), 'base64url'));
   const publicKey = { n: part('n'), e: part('e') };
   const described: KeyDescription = {
@@ -37,8 +43,8 @@ export function createLocalVault(): LocalVault {
     describe: async () => ({ ok: true, value: described, observed }),
     async unwrap(_keyRef, _version, wrapped) {
       unwraps += 1;
-      const plain = privateDecrypt({ key, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' }, wrapped);
-      return { ok: true, value: bytesOf(plain), observed };
+      const plain = await webcrypto.subtle.decrypt(algorithm, key, wrapped);
+      return { ok: true, value: bytesOf(Buffer.from(plain)), observed };
     },
     wrap: wrapRsaOaep256,
   };

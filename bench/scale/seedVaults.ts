@@ -11,6 +11,7 @@ import { emptyChain } from '../../src/core/audit/auditEntry.ts';
 import { base64, wipe } from '../../src/core/base/bytes.ts';
 import { accountKeyPayload, sealAtRest } from '../../src/core/crypto/accountKeyEnvelope.ts';
 import { bindingOf, vaultIdOf } from '../../src/core/customerKey/binding.ts';
+import type { LookSample } from '../../src/core/watch/sample.ts';
 import { accessibleVerdict, type Watch } from '../../src/core/watch/watch.ts';
 import { homeTenantId, location } from '../../src/local/operator.ts';
 import { onlyVersion } from './localVault.ts';
@@ -77,12 +78,15 @@ async function rowsOf(n: number, { service, keyVault }: World): Promise<(readonl
     ...{ lastVersionCheckAt: now, nextVersionCheckAt: now + ((n % 4) + 1) * minuteMs },
   };
   const bound = boundOf(record, encryption);
+  const { owner, accountKeyGeneration, wrappedAccountKey } = record;
+  const sample: LookSample = { version: onlyVersion, name, instanceId, owner, accountKeyGeneration, wrappedAccountKey };
   const vaultId = vaultIdOf(vaultHost);
   const boundKey = `bound:${bound.version}:${bound.name}:${bound.instanceId}`;
   return [
     ['accounts', rowOf({ partitionKey: name, rowKey: 'record' }, record)],
     ['bindings', rowOf({ partitionKey: binding.id, rowKey: 'watch' }, watch)],
     ['bindings', rowOf({ partitionKey: binding.id, rowKey: boundKey }, bound, { follows: bound.follows })],
+    ['bindings', rowOf({ partitionKey: binding.id, rowKey: 'sample' }, sample)],
     ['vaults', rowOf({ partitionKey: vaultId, rowKey: 'vault' }, { vaultHost })],
     ['vaults', rowOf({ partitionKey: vaultId, rowKey: `binding:${binding.id}` }, {})],
   ];

@@ -23,7 +23,7 @@ export async function startWorld(settings: Readonly<Record<string, string>> = {}
   let ahead = 0;
   const clock = { now: () => Date.now() + ahead, monotonic: () => performance.now() + ahead };
   const tables = createTableEmulator(() => clock.now());
-  const keyVault = createLocalVault();
+  const keyVault = await createLocalVault();
   const messages: World['messages'] = [];
   const queue = { send: async (work: QueuedWork, delayMs = 0) => void messages.push({ work, delayMs }) };
   const service = await compose(

@@ -80,6 +80,16 @@ export const directory: IdentityOptions = {
 
 export const operatorVault = 'keyward-operator';
 
+/** A customer's vault in the home tenant, whose keys the app may use. */
+export async function createGrantedVault(
+  name: string,
+  keyVault: KeyVaultControl,
+  more: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
+  await keyVault('POST', '/vaults', { name, tenantId: homeTenantId, location, ...more });
+  await keyVault('PUT', `/vaults/${name}/grants/${appPrincipalId}`, { permissions: 'cryptoServiceEncryptionUser' });
+}
+
 /** Creates what is missing. The emulator may have read all or a part of it from disk. */
 export async function createOperatorVault(keyVault: KeyVaultControl): Promise<void> {
   const vaults = await keyVault<{ name: string; keys: string[] }[]>('GET', '/vaults');

@@ -13,12 +13,10 @@ import { startKeyVault } from '../../packages/key-vault-emulator/src/emulator.ts
 import { type Azurite, startAzurite } from './azurite.ts';
 import {
   apiAudience,
-  appPrincipalId,
+  createGrantedVault,
   createOperatorVault,
   directory,
-  homeTenantId,
   localHostKeys,
-  location,
   operatorSettings,
   registerConsole,
   subscriptionId,
@@ -162,8 +160,7 @@ function vaultActions(
     subscribeToVault,
     subscribeToResources: () => subscribe(`/subscriptions/${subscriptionId}`, 'resourceEvents'),
     async createCustomerVault(name, more = {}) {
-      await keyVault('POST', '/vaults', { name, tenantId: homeTenantId, location, ...more });
-      await keyVault('PUT', `/vaults/${name}/grants/${appPrincipalId}`, { permissions: 'cryptoServiceEncryptionUser' });
+      await createGrantedVault(name, keyVault, more);
       await subscribeToVault(name);
     },
   };

@@ -359,6 +359,16 @@ test('INV-13: a damaged row stops no list, counts as naming the secrets written 
   expect((await secretsOf(account)).map(({ ref }) => ref.name)).toEqual([keyId(6)]);
 });
 
+test('a row of a content key policy that names a job input reveals nothing: Secrets.Reveal is not Secrets.Resolve', async () => {
+  const { lab } = world;
+  await placed('kinds');
+  await put(lab.service, 'kinds', 'jobInputs', 'in', bytes('https://media.example/a?sig=x'));
+  const { row } = await write(policy('kinds'), [bytes('one')], lab.service);
+  const secrets = [{ kind: 'jobInputs', name: 'in', at: ['keys', 0, 'value'] }] as const;
+  await lab.service.resources.replace(row.ref, { ...row.value, secrets }, row.etag);
+  expect((await failure(revealed(await getResource(row.ref, lab.service)))).code).toBe('KeyMaterialMismatch');
+});
+
 test.each<unknown>([7, 'jobs', 'nothing:of-ours', 'streamingLocators:a/b', 'jobs:a:b:c'])(
   'a secret that says it was written for %j belongs to no resource, and stops no clearing',
   async (of) => {

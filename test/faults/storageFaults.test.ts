@@ -43,6 +43,7 @@ import { accountEntries, bindingEntries, ownEntries } from '../../src/local/entr
 import { tester } from '../../src/local/lab/lab.ts';
 import {
   appPrincipalId,
+  createGrantedVault,
   createOperatorVault,
   directory,
   homeTenantId,
@@ -142,8 +143,7 @@ const unlessCode = (code: string) => (error: Error & { code?: string }) => {
 };
 
 async function createVault(vault: string): Promise<void> {
-  await keyVault('POST', '/vaults', { name: vault, tenantId: homeTenantId, location });
-  await keyVault('PUT', `/vaults/${vault}/grants/${appPrincipalId}`, { permissions });
+  await createGrantedVault(vault, keyVault);
   await keyVault('POST', `/vaults/${vault}/keys/cmk`, { kty: 'RSA', size: 2048, fixture: 0 });
 }
 

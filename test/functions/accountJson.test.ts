@@ -151,6 +151,16 @@ describe('the body of a PUT', () => {
       byCustomerKey({ useSystemAssignedIdentity: false, userAssignedIdentity: `${identityId}/x` }),
       'properties.encryption.identity.userAssignedIdentity',
     ],
+    ...['k\u212ay', 'keyward\n', 'key ward', 'keyward?x', 'keyward#x', 'key%2fward', '..', 'key\u0000ward'].map(
+      (name): [string, Record<string, unknown>, string] => [
+        `an identity with the name ${JSON.stringify(name)}, which Azure Resource Manager does not permit`,
+        byCustomerKey({
+          useSystemAssignedIdentity: false,
+          userAssignedIdentity: identityId.replace(/keyward$/, name),
+        }),
+        'properties.encryption.identity.userAssignedIdentity',
+      ],
+    ),
     [
       'text for a boolean',
       byCustomerKey({ useSystemAssignedIdentity: 'true' }),

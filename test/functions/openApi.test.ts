@@ -143,3 +143,34 @@ test('a body may write null for every optional property, because tools print abs
     if (bodyOf(spec.requestBody) !== undefined) visit(bodyOf(spec.requestBody), id);
   expect(refusing).toEqual([]);
 });
+
+/** The paths of the properties that a schema has, through lists and alternatives. A schema without a shape takes any. */
+function propertiesOf(written: Json, path = ''): string[] {
+  const schema = resolve(written);
+  const parts = [...(schema.anyOf ?? []), ...(schema.items === undefined ? [] : [schema.items])];
+  return [
+    ...parts.flatMap((part: Json) => propertiesOf(part, path)),
+    ...Object.entries<Json>(schema.properties ?? {}).flatMap(([name, property]) => {
+      const at = `${path}.${name}`;
+      return [
+        at,
+        ...(Object.keys(property).every((key) => key === 'readOnly') ? [`${at}.*`] : propertiesOf(property, at)),
+      ];
+    }),
+  ];
+}
+
+test.each([
+  '/api/accounts/{accountName}',
+  '/api/accounts/{accountName}/contentKeys/{id}',
+  '/api/accounts/{accountName}/jobInputs/{name}',
+  '/api/accounts/{accountName}/tokenKeys/{name}',
+])('the body of PUT %s takes every property that GET returns, so that a client can send back what it read', (path) => {
+  const { get, put } = document.paths[path];
+  const taken = new Set(propertiesOf(bodyOf(put.requestBody)));
+  const isTaken = (at: string) =>
+    taken.has(at) || [...taken].some((one) => one.endsWith('*') && at.startsWith(one.slice(0, -1)));
+  const returned = propertiesOf(bodyOf(get.responses[200]));
+  expect(returned).toContain('.properties');
+  expect(returned.filter((at) => !isTaken(at))).toEqual([]);
+});

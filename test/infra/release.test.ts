@@ -1,7 +1,7 @@
 /** The notes of a release, and azure.yaml beside the files that it names. */
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { releaseNotes } from '../../infra/release/notes.ts';
 import { asShipped } from './deployment.ts';
 
@@ -26,6 +26,17 @@ describe('the notes of a release', () => {
   it('have what is unreleased while the changelog has no section of the version', () => {
     expect(releaseNotes({ ...release, tag: 'v2.0.0', changelog })).toContain('- later');
   });
+});
+
+test('the release workflow publishes the package with its SHA-256 and its SBOM, and attests where both were made', () => {
+  const workflow = read('.github/workflows/release.yml');
+  const [, sbom = ''] = /npm sbom --omit dev --sbom-format spdx > (\S+)/.exec(workflow) ?? [];
+  const [, published = ''] = /gh release create [^\n]*\n((?: +build\/\S+.*\n)+)/.exec(workflow) ?? [];
+  expect(published.trim().split(/\s+/)).toEqual(
+    expect.arrayContaining(['build/keyward.zip', 'build/keyward.zip.sha256', sbom]),
+  );
+  expect(workflow).toMatch(/attest-sbom@[0-9a-f]{40}[^\n]*\n +with:\n +subject-path: build\/keyward\.zip\n/);
+  expect(workflow).toMatch(/attest-build-provenance@[0-9a-f]{40}/);
 });
 
 describe('azure.yaml', () => {

@@ -138,7 +138,7 @@ const atRestAad = (header: Bytes, { instanceId, account, generation }: KeyContex
 
 function subkey(kek: Kek, context: KeyContext, layer: 'system' | 'at-rest'): Bytes {
   const info = utf8(`keyward/${layer}/account-key/1`);
-  return new Uint8Array(hkdfSync('sha256', kek.key, guidBytes(context.instanceId), info, keyLength));
+  return new Uint8Array(hkdfSync('sha256', createSecretKey(kek.key), guidBytes(context.instanceId), info, keyLength));
 }
 
 export type Cipher = 'aes-256-gcm' | 'chacha20-poly1305';

@@ -10,7 +10,7 @@
  * protected secret, because the at-rest ring destroys its older KEKs and nothing that a caller holds can be moved to a
  * newer one.
  */
-import { hkdfSync } from 'node:crypto';
+import { createSecretKey, hkdfSync } from 'node:crypto';
 import { type Bytes, bytesOf, concat, hex, lengthPrefixed, readUint32, uint32, utf8, wipe } from '../base/bytes.ts';
 import {
   formatVersion,
@@ -101,7 +101,7 @@ const materialLength = 2 * keyLength;
  */
 export function newDataKeyMaterial(accountKey: Bytes, instanceId: string, outer: Bytes): Bytes {
   const info = utf8('keyward/data-key/1');
-  const inner = new Uint8Array(hkdfSync('sha256', accountKey, guidBytes(instanceId), info, keyLength));
+  const inner = new Uint8Array(hkdfSync('sha256', createSecretKey(accountKey), guidBytes(instanceId), info, keyLength));
   const material = concat(inner, outer);
   wipe(inner);
   return material;

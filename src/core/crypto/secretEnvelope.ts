@@ -8,7 +8,7 @@
  *   inner  03 | nonce (12) | AES-256-GCM ciphertext | tag (16)      under a subkey of the account key, one per kind
  */
 
-import { hkdfSync } from 'node:crypto';
+import { createSecretKey, hkdfSync } from 'node:crypto';
 import { type Bytes, concat, lengthPrefixed, readUint32, uint32, utf8 } from '../base/bytes.ts';
 import type { SecretKind } from '../base/vocabulary.ts';
 import {
@@ -141,4 +141,4 @@ export const outerSubkey = (kek: Kek, instanceId: string): Bytes =>
   derived(kek.key, instanceId, 'keyward/at-rest/secret/1');
 
 const derived = (key: Bytes, instanceId: string, info: string): Bytes =>
-  new Uint8Array(hkdfSync('sha256', key, guidBytes(instanceId), utf8(info), keyLength));
+  new Uint8Array(hkdfSync('sha256', createSecretKey(key), guidBytes(instanceId), utf8(info), keyLength));

@@ -23,10 +23,9 @@ import { allRanges } from '../../core/vaultWork/ranges.ts';
 import { sweepRanges, timedSweep } from '../../core/vaultWork/sweep.ts';
 import { workOnVault } from '../../core/vaultWork/vaultWork.ts';
 import {
-  appPrincipalId,
+  createGrantedVault,
   createOperatorVault,
   directory,
-  homeTenantId,
   location,
   operatorSettings,
   topicOf,
@@ -136,10 +135,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     tableRequests: () => tables.requests,
     ...defined({ topic }),
     async vaultWithKey(vault, more = {}) {
-      await keyVault('POST', '/vaults', { name: vault, tenantId: homeTenantId, location, ...more });
-      await keyVault('PUT', `/vaults/${vault}/grants/${appPrincipalId}`, {
-        permissions: 'cryptoServiceEncryptionUser',
-      });
+      await createGrantedVault(vault, keyVault, more);
       await keyVault('POST', `/vaults/${vault}/keys/cmk`, { kty: 'RSA', size: 2048, fixture: 0 });
       return `https://${vault}.vault.azure.net/keys/cmk`;
     },
