@@ -22,12 +22,23 @@ const unused: readonly { file: RegExp; before: RegExp; after: string }[] = [
     before: /.*(export const EventGridEvent = \{.*?\n\};).*(export const CloudEvent = \{.*?\n\};).*/s,
     after: '$1 $2',
   },
+  {
+    file: /@azure[\\/]eventgrid[\\/]dist[\\/]esm[\\/]index\.js$/,
+    before: /export \{ Known.*?from "\.\/generated\/models\/index\.js";/s,
+    after: '',
+  },
   // The client of tables reads XML only where a proxy answers, and writes it only for settings of the service.
   {
     file: /@azure[\\/]data-tables[\\/].*[\\/]Table(Service)?Client\.js$/,
     before: /import \{ parseXML, stringifyXML \} from "@azure\/core-xml";/,
     after: `const parseXML = async (...given) => (await import("@azure/core-xml")).parseXML(...given);
       const stringifyXML = () => { throw new Error("Keyward sends no XML to tables."); };`,
+  },
+  // The agents of proxies write their steps to the console where DEBUG is set.
+  {
+    file: /node_modules[\\/]debug[\\/]src[\\/]index\.js$/,
+    before: /.*/s,
+    after: 'module.exports = () => () => undefined;',
   },
   // The checksum of blobs is 80 KiB of WebAssembly.
   {
@@ -41,7 +52,12 @@ const unused: readonly { file: RegExp; before: RegExp; after: string }[] = [
     before: /(const|var) semver.*/s,
     after: 'module.exports = true;',
   },
-  // Interactive sign-in: a client for users and a program that opens a browser.
+  // Sign-in of users: their flows, and a program that opens a browser.
+  {
+    file: /@azure[\\/]msal-\w+[\\/].*[\\/](AuthorizationCode|OnBehalfOf|RefreshToken|SilentFlow|UsernamePassword)Client\.mjs$/,
+    before: /.*export \{ (\w+) \};.*/s,
+    after: 'class $1 { constructor() { throw new Error("Keyward signs in no user."); } } export { $1 };',
+  },
   {
     file: /@azure[\\/]identity[\\/].*[\\/]msalClient\.js$/,
     before: /new msal\.PublicClientApplication\((?=.*await import\("open"\))/s,
@@ -66,15 +82,19 @@ const withoutUnused: Plugin = {
   },
 };
 
-/** The app requires an SDK when the first adapter that uses it is evaluated. An `import` would load all SDKs with the app. */
+/** The app loads an SDK when the first adapter that uses it is evaluated. A static import would load all SDKs with the app. */
 const lazySdks: Plugin = {
   name: 'lazy SDKs',
   setup({ onLoad, onResolve }) {
-    onResolve({ filter: /^\.\/sdk\/\w+\.ts$/ }, ({ path }) => ({ path: basename(path, '.ts'), namespace: 'sdk' }));
-    onLoad({ filter: /.*/, namespace: 'sdk' }, ({ path }) => ({
-      contents: `module.exports = require('./sdk/${path}.js')`,
-    }));
-    onResolve({ filter: /^\.\/sdk\/\w+\.js$/, namespace: 'sdk' }, ({ path }) => ({ path, external: true }));
+    onResolve({ filter: /^\.\/sdk\/\w+\.js$/ }, ({ path }) => ({ path, external: true }));
+    onLoad({ filter: /src[\\/]azure[\\/]sdk[\\/]\w+\.ts$/ }, async ({ path }) => {
+      const exported = [...(await readFile(path, 'utf8')).matchAll(/export \{([^}]+)\}/g)].flatMap(([, names = '']) =>
+        names.split(','),
+      );
+      const values = exported.map((name) => name.trim()).filter((name) => name !== '' && !name.startsWith('type '));
+      const file = `./sdk/${basename(path, '.ts')}.js`;
+      return { contents: `const sdk = await import('${file}'); export const { ${values.join(', ')} } = sdk;` };
+    });
   },
 };
 

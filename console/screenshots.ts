@@ -55,10 +55,9 @@ try {
     await context.close();
   }
   const { address } = (await api('POST', '/api/operator/owners/litware/links', { hours: 1 })).body;
-  const page = await browser.newPage({ viewport: { width: 1200, height: 780 }, colorScheme: 'light', locale: 'en-GB' });
+  const page = await browser.newPage({ viewport: { width: 1200, height: 960 }, colorScheme: 'light', locale: 'en-GB' });
   await page.goto(address);
   await page.getByText('Revocation receipts').waitFor();
-  await page.getByLabel('Version').selectOption({ index: 1 });
   await page.getByRole('button', { name: 'Show what stops' }).click();
   await page.getByText('Nothing was changed.').waitFor();
   await page.screenshot({ path: `${folder}console-customer.png` });

@@ -1,8 +1,8 @@
 /**
- * Two hosts of the built app on the same storage, with sweeps and workers on both, while customers disable, enable and
- * rotate their keys and one host after the other is killed at random moments. The final state must be right, and each
- * verdict audited once. `TWO_HOSTS_SEED=n` repeats the choices of an earlier run, but not the timing of the two
- * processes.
+ * Two instances of each function group of the built app on the same storage, each a process of its own as on Flex
+ * Consumption, while customers disable, enable and rotate their keys and one process after the other is killed at
+ * random moments. The final state must be right, and each verdict audited once. `TWO_HOSTS_SEED=n` repeats the choices
+ * of an earlier run, but not the timing of the processes.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -64,6 +64,9 @@ const pick = <T>(from: readonly T[], random: (below: number) => number): T => {
 
 const silent: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const undo: (() => Promise<unknown>)[] = [];
+/** The groups with work here: HTTP with Event Grid, the sweep, and the workers. Two instances of each. */
+const groups = ['http', 'http', 'function:sweep', 'function:sweep', 'function:vaultWork', 'function:vaultWork'];
+/** The first two are of HTTP. */
 const hosts: ChildHost[] = [];
 const kills: string[] = [];
 let keyVault: KeyVaultControl;
@@ -84,18 +87,19 @@ beforeAll(async () => {
   };
   Object.assign(process.env, identity.environment);
   service = await compose(settings, silent);
-  const start = (port = 0) =>
+  const start = (group: string, port = 0) =>
     spawnHost(
       {
         appDir: fileURLToPath(new URL('..', import.meta.url)),
         settings,
+        group,
         port,
         keys: localHostKeys,
         queueVisibilityMs: 3_000,
       },
       () => undefined,
     );
-  hosts.push(...(await Promise.all([start(), start()])));
+  hosts.push(...(await Promise.all(groups.map((group) => start(group)))));
   undo.push(() => Promise.all(hosts.map((host) => host.kill())));
 
   await createKeysAndAccounts();
@@ -166,21 +170,21 @@ async function customers(end: number, random: (below: number) => number): Promis
   }
 }
 
-/** Kills one of the two with SIGKILL, then starts it again on the same port. */
+/** Kills one of the processes with SIGKILL, then starts it again on the same port. */
 async function killer(
   end: number,
   random: (below: number) => number,
-  start: (port: number) => Promise<ChildHost>,
+  start: (group: string, port: number) => Promise<ChildHost>,
 ): Promise<void> {
   while (Date.now() < end) {
     await sleep(300 + random(2_000));
-    const victim = random(2);
-    const host = hosts[victim];
-    if (host === undefined) return;
+    const victim = random(groups.length);
+    const [host, group] = [hosts[victim], groups[victim]];
+    if (host === undefined || group === undefined) return;
     await host.kill();
-    kills.push(`host ${victim}`);
+    kills.push(group);
     await sleep(random(1_000));
-    hosts[victim] = await start(Number(new URL(host.url).port));
+    hosts[victim] = await start(group, Number(new URL(host.url).port));
   }
 }
 
@@ -239,8 +243,8 @@ async function watches(): Promise<Watch[]> {
 const verdictsIn = (entries: readonly AuditEntry[]): AuditEntry[] =>
   entries.filter(({ type }) => type === 'CustomerKeyInaccessible' || type === 'CustomerKeyRestored');
 
-describe(`two hosts on one storage, one of them killed at random moments (seed ${seed})`, () => {
-  test('two hosts of which at least one was killed reach a stable state without an action', () => {
+describe(`two instances of each function group on one storage, one process after the other killed (seed ${seed})`, () => {
+  test('two instances of each function group reach a stable state without an action after their processes were killed', () => {
     expect(kills.length).toBeGreaterThan(2);
     expect(settled).toBe('settled');
   });

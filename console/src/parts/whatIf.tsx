@@ -85,7 +85,7 @@ function Answer({ of }: { of: Forecast }) {
   return (
     <div className="card">
       <p>
-        <strong>{effectOf(of)}</strong> {of.meaning} Nothing was changed.
+        <strong>{effectOf(of)}</strong> {saysMeaning(of) ? of.meaning : ''} Nothing was changed.
       </p>
       {of.accounts.length === 0 ? null : (
         <ul>
@@ -111,6 +111,9 @@ function Answer({ of }: { of: Forecast }) {
     </div>
   );
 }
+
+/** An expired version stops no account, and its meaning says what it does stop. Other causes are about accounts. */
+const saysMeaning = ({ effect, act }: Forecast): boolean => effect !== 'none' || act === 'letExpire';
 
 function effectOf({ effect, accounts, withinSeconds, keyReleasedWithinSeconds }: Forecast): string {
   if (effect === 'none') return 'No account stops.';
