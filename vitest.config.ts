@@ -38,8 +38,8 @@ export default defineConfig({
   test: {
     include: ['{test,packages/*/test}/**/*.test.ts'],
     // Against tests that hang: far above what the slowest takes on a machine that is busy with other work.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     // Most files wait more than they compute (queues polled, looks that come due): more of them at once than cores.
     maxWorkers: 4,
     isolate: false,

@@ -192,16 +192,13 @@ describe('INV-6: of writers that race for a sequence number', () => {
     expectAnnounced(await entriesOf('overtaken'), seen());
   });
 
-  test('INV-6: no row remains when the chain’s next position holds an item that is no entry', async () => {
+  test('INV-6: an entry is announced once although its position in the chain held a row that is no entry', async () => {
     const { lab } = world;
     await create('taken');
     const chain = (await entriesOf('taken'))[0]?.chain ?? '';
     const table = lab.table('accounts');
     const taken = { partitionKey: 'taken', rowKey: `audit:${chain}:0000000002` };
     await table.createEntity({ ...taken, v: 1, data: '{' });
-    await failure(tag('taken', 'x'));
-    await quiet('taken');
-    await table.deleteEntity(taken.partitionKey, taken.rowKey);
     await tag('taken', 'x');
     await quiet('taken');
     expectAnnounced(await entriesOf('taken'), seen());

@@ -182,20 +182,14 @@ describe('a sensitive call that is refused', () => {
     expect(last).toMatchObject({ account: 'none-0', actor: { id: writer.id } });
   });
 
-  test('a sensitive call is refused also when its entry cannot be written', async () => {
+  test('a sensitive call is refused, and its entry written, also when a foreign row is in the place of the entry', async () => {
     const key = await vaultWithKey(world, 'full-kv');
     const { body } = await got(201, writer.api('PUT', '/api/accounts/full', withCustomerKey('full', key)));
     const table = TableClient.fromConnectionString(world.stack.azurite.connectionString, 'keywardaccounts', {
       allowInsecureConnection: true,
     });
-    // Another writer has inserted a row in the position of the next entry.
     const rowKey = `audit:${body.properties.accountId}:0000000002`;
     await table.createEntity({ partitionKey: 'full', rowKey, v: 1, data: '{}' });
-    const since = world.records.length;
-    await refused(403, 'AuthorizationFailed', writer.api('PATCH', '/api/accounts/full', toSystemKey));
-    const warned = world.records.slice(since).filter(({ message }) => message.startsWith('A refusal was not audited'));
-    expect(warned).toHaveLength(1);
-    await table.deleteEntity('full', rowKey);
     await refused(403, 'AuthorizationFailed', writer.api('PATCH', '/api/accounts/full', toSystemKey));
     expect(await refusedIn('accounts/full')).toHaveLength(1);
   });
