@@ -39,6 +39,9 @@ const chaosMs = 15_000;
 const settleWithinMs = 100_000;
 /** Another host takes over the work of a killed one within seconds, because all intervals here are seconds. */
 const quickSuccession = { KEYWARD_WORKER_LEASE_SECONDS: '6' };
+/** More keys than one message of a sweep takes, so that each sweep has a message for each range. */
+const ranges = 4;
+const bystanders = Array.from({ length: 60 }, (_, n) => `other-${n}`);
 const lookedAtAgainWithinMs = 75_000;
 const vaults = { 'pair-a': ['k0', 'k1', 'k2'], 'pair-b': ['k0'], 'pair-c': ['k0', 'k1'] };
 const keys = Object.entries(vaults).flatMap(([vault, names]) => names.map((key) => ({ vault, key })));
@@ -84,6 +87,7 @@ beforeAll(async () => {
     ...operatorSettings(azurite.connectionString, identity, emulator.url),
     ...compressedTime,
     ...quickSuccession,
+    KEYWARD_SWEEP_RANGES: String(ranges),
   };
   Object.assign(process.env, identity.environment);
   service = await compose(settings, silent);
@@ -123,19 +127,25 @@ async function createKeysAndAccounts(): Promise<void> {
     });
     for (const key of keyNames) await newVersion({ vault, key }, 0);
   }
+  await Promise.all(names.map((name, n) => createAccount(name, n, keys[n % keys.length] ?? { vault: '', key: '' })));
   await Promise.all(
-    names.map(async (name, n) => {
-      const { vault, key } = keys[n % keys.length] ?? { vault: '', key: '' };
-      const encryption = {
-        type: 'CustomerKey',
-        keyVaultProperties: { keyIdentifier: `https://${vault}.vault.azure.net/keys/${key}` },
-      };
-      const body = { location, properties: { owner: 'contoso', encryption } };
-      const api = caller(hosts[n % 2]?.url ?? '', { 'x-functions-key': localHostKeys.function });
-      const answer = await api('PUT', `/api/accounts/${name}`, body);
-      if (answer.status !== 201) throw new Error(`PUT ${name}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    bystanders.map(async (name, n) => {
+      await createGrantedVault(name, keyVault);
+      await newVersion({ vault: name, key: 'k0' }, 0);
+      await createAccount(name, n, { vault: name, key: 'k0' });
     }),
   );
+}
+
+async function createAccount(name: string, n: number, { vault, key }: KeyOf): Promise<void> {
+  const encryption = {
+    type: 'CustomerKey',
+    keyVaultProperties: { keyIdentifier: `https://${vault}.vault.azure.net/keys/${key}` },
+  };
+  const body = { location, properties: { owner: 'contoso', encryption } };
+  const api = caller(hosts[n % 2]?.url ?? '', { 'x-functions-key': localHostKeys.function });
+  const answer = await api('PUT', `/api/accounts/${name}`, body);
+  if (answer.status !== 201) throw new Error(`PUT ${name}: ${answer.status} ${JSON.stringify(answer.body)}`);
 }
 
 const newVersion = ({ vault, key }: KeyOf, fixture: number) =>
@@ -232,9 +242,9 @@ function customerKeyOf({ encryption }: { encryption: { type: string } }): Custom
   return encryption as CustomerKeyEncryption;
 }
 
-async function watches(): Promise<Watch[]> {
+async function watches(of: readonly string[] = names): Promise<Watch[]> {
   const ids = new Set<string>();
-  for (const name of names) ids.add(customerKeyOf((await getAccount(name, service)).record).binding.id);
+  for (const name of of) ids.add(customerKeyOf((await getAccount(name, service)).record).binding.id);
   const found = await Promise.all([...ids].map((id) => service.bindings.readWatch(id)));
   return found.flatMap((watch) => (watch === undefined ? [] : [watch.value]));
 }
@@ -298,15 +308,17 @@ describe(`two instances of each function group on one storage, one process after
     }
   });
 
-  test('after random kills no verdict waits for its accounts, and every key gets new looks', async () => {
-    const before = await watches();
+  test('after random kills no verdict waits for its accounts, and every key of every range gets new looks', async () => {
+    const all = [...names, ...bystanders];
+    const before = await watches(all);
     expect(before.map(({ epoch, reconciledEpoch }) => reconciledEpoch - epoch)).toEqual(before.map(() => 0));
-    expect(before).toHaveLength(keys.length);
+    expect(before).toHaveLength(keys.length + bystanders.length);
+    expect(await service.ranges.all(ranges)).toHaveLength(ranges);
     const end = Date.now() + lookedAtAgainWithinMs;
     let waiting = before;
     while (waiting.length > 0 && Date.now() < end) {
       await sleep(250);
-      const now = new Map((await watches()).map((watch) => [watch.binding.id, watch]));
+      const now = new Map((await watches(all)).map((watch) => [watch.binding.id, watch]));
       waiting = waiting.filter(({ binding, lastLookAt }) => (now.get(binding.id)?.lastLookAt ?? 0) <= lastLookAt);
     }
     expect(waiting.map(({ binding }) => `${binding.vaultName}/${binding.keyName}`)).toEqual([]);
