@@ -116,10 +116,10 @@ test.each([
       accounts: stopping,
       first,
       undo,
-      ...told
+      ...predicted
     } = await forecast(lab, name, act, which === 'none' ? key : `${key}/${version}`);
-    expect(told).toMatchObject({ act, effect });
-    expect([told.withinSeconds, told.keyReleasedWithinSeconds]).toEqual([within, released]);
+    expect(predicted).toMatchObject({ act, effect });
+    expect([predicted.withinSeconds, predicted.keyReleasedWithinSeconds]).toEqual([within, released]);
     expect(stopping.map(({ account }) => account)).toEqual(expected);
     expect(first.length).toBeGreaterThanOrEqual(act === 'closeFirewall' && world === strict ? 0 : 1);
     expect(undo === undefined).toBe(effect === 'none');
@@ -131,7 +131,7 @@ test.each([
     if (effect !== 'blocked') return;
     const causes = await Promise.all(expected.map(async (one) => (await lab.view(one)).watch?.versions));
     for (const verdicts of causes)
-      expect(Object.values(verdicts ?? {}).flatMap(({ cause }) => cause ?? [])).toContain(told.cause);
+      expect(Object.values(verdicts ?? {}).flatMap(({ cause }) => cause ?? [])).toContain(predicted.cause);
   },
 );
 
