@@ -13,6 +13,8 @@ const developmentOnly = 'is only allowed when AZURE_FUNCTIONS_ENVIRONMENT is Dev
 export const isDevelopment = (settings: { AZURE_FUNCTIONS_ENVIRONMENT?: string | undefined }): boolean =>
   settings.AZURE_FUNCTIONS_ENVIRONMENT === 'Development';
 
+const tablesEndpoint = z.url({ protocol: /^https$/ });
+
 const isTopic = (url: string, mayBeHere: boolean): boolean =>
   URL.parse(url)?.pathname === '/api/events' &&
   (url.startsWith('https://') || (mayBeHere && onThisMachine.safeParse(url).success));
@@ -54,7 +56,12 @@ const schema = z
     /** The user-assigned identities of the app: JSON. */
     KEYWARD_USER_ASSIGNED_IDENTITIES: z.string().transform(parseJson).pipe(z.array(userAssignedIdentity)).optional(),
     /** The tables, used by managed identity. Without it they are in AzureWebJobsStorage. */
-    KEYWARD_TABLES_ENDPOINT: z.url({ protocol: /^https$/ }).optional(),
+    KEYWARD_TABLES_ENDPOINT: tablesEndpoint.optional(),
+    /** The tables of more storage accounts, separated by commas, in the order in which they were added. */
+    KEYWARD_ADDITIONAL_TABLES_ENDPOINTS: z
+      .string()
+      .transform((text) => text.split(/[\s,]+/).filter((one) => one !== ''))
+      .optional(),
     /**
      * Queues, and in development tables: a connection string, or a service address that is used by managed identity.
      */
@@ -82,6 +89,23 @@ const schema = z
     path: ['KEYWARD_ANNOUNCEMENTS_ENDPOINT'],
     message: `must be the endpoint of a topic, https://<topic>.<region>.eventgrid.azure.net/api/events; http://127.0.0.1 ${developmentOnly}`,
   })
+  .refine(
+    ({ KEYWARD_ADDITIONAL_TABLES_ENDPOINTS: more = [], KEYWARD_TABLES_ENDPOINT: first, ...s }) =>
+      first === undefined && isDevelopment(s) ? true : more.every((one) => tablesEndpoint.safeParse(one).success),
+    {
+      path: ['KEYWARD_ADDITIONAL_TABLES_ENDPOINTS'],
+      message:
+        'must be addresses, separated by commas: https://<storage account>.table.core.windows.net; connection strings are only allowed when AZURE_FUNCTIONS_ENVIRONMENT is Development and KEYWARD_TABLES_ENDPOINT is not set',
+    },
+  )
+  .refine(
+    ({ KEYWARD_ADDITIONAL_TABLES_ENDPOINTS: more = [], KEYWARD_TABLES_ENDPOINT: first = '' }) =>
+      new Set([first, ...more].map((one) => one.replace(/\/$/, ''))).size === more.length + 1,
+    {
+      path: ['KEYWARD_ADDITIONAL_TABLES_ENDPOINTS'],
+      message: 'names a storage account twice, or the one of KEYWARD_TABLES_ENDPOINT. Remove it here',
+    },
+  )
   .refine((s) => s.AzureWebJobsStorage !== undefined || s.KEYWARD_TABLES_ENDPOINT !== undefined, {
     path: ['KEYWARD_TABLES_ENDPOINT'],
     message: 'is missing: the tables need a service address (or AzureWebJobsStorage a connection string)',

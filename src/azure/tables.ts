@@ -72,6 +72,19 @@ const renewedAtOnce = 50;
 /** Entities in a transaction (Table service, "Performing entity group transactions"). */
 export const batchLimit = 100;
 
+/** What Keyward uses of the SDK's client. */
+export type TableRequests = Pick<
+  TableClient,
+  | 'createTable'
+  | 'getEntity'
+  | 'listEntities'
+  | 'createEntity'
+  | 'upsertEntity'
+  | 'updateEntity'
+  | 'deleteEntity'
+  | 'submitTransaction'
+> & { readonly pipeline: Pick<TableClient['pipeline'], 'addPolicy'> };
+
 /** What authenticates rows. */
 export interface RowAuthentication {
   /** The at-rest ring. @throws Unavailable */
@@ -84,11 +97,20 @@ export interface RowAuthentication {
   rejected(table: string, code: string): void;
 }
 
+/** Why no table but that of the rings may be used: the settings do not name all accounts of the state. */
+interface Refusal {
+  reason: Error | undefined;
+}
+
 /** Each table is created on first use. That is harmless when it exists, and a new storage account needs no script. */
-export function openTables(clientOf: (tableName: string) => TableClient, authentication: RowAuthentication): OpenTable {
+export function openTables(
+  clientOf: (tableName: string) => TableRequests,
+  authentication: RowAuthentication,
+): OpenTable {
   const tables = new Map<TableName, Table>();
+  const refusal = { reason: undefined };
   return (name) => {
-    const table = tables.get(name) ?? new Table(name, clientOf(`keyward${name}`), authentication);
+    const table = tables.get(name) ?? new Table(name, clientOf(`keyward${name}`), authentication, refusal);
     tables.set(name, table);
     return table;
   };
@@ -96,14 +118,16 @@ export function openTables(clientOf: (tableName: string) => TableClient, authent
 
 export class Table {
   readonly name: TableName;
-  readonly #client: TableClient;
+  readonly #client: TableRequests;
   readonly #authentication: RowAuthentication;
+  readonly #refusal: Refusal;
   #created: Promise<unknown> | undefined;
   /** The service's time of its last answer. */
   #answeredAt: EpochMs | undefined;
 
-  constructor(name: TableName, client: TableClient, authentication: RowAuthentication) {
+  constructor(name: TableName, client: TableRequests, authentication: RowAuthentication, refusal: Refusal) {
     this.name = name;
+    this.#refusal = refusal;
     this.#client = client;
     this.#authentication = authentication;
     client.pipeline.addPolicy({
@@ -182,6 +206,11 @@ export class Table {
     const place = this.#placeOf(key);
     this.#authentication.report(place);
     return new DamagedRow(place);
+  }
+
+  /** All tables that were opened together, until the rings have been read again. */
+  refuseOthers(reason: Error | undefined): void {
+    this.#refusal.reason = reason;
   }
 
   async #entity({ partitionKey, rowKey }: RowKey): Promise<Entity | undefined> {
@@ -399,7 +428,8 @@ export class Table {
     return (await unlessLost(() => this.#submit(transaction))) !== undefined;
   }
 
-  async #run<R>(operation: (client: TableClient) => Promise<R>): Promise<R> {
+  async #run<R>(operation: (client: TableRequests) => Promise<R>): Promise<R> {
+    if (this.#refusal.reason !== undefined && this.name !== 'rings') throw this.#refusal.reason;
     await this.#create();
     try {
       return await operation(this.#client);
