@@ -27,10 +27,13 @@ interface Reading<T> {
   isDone: boolean;
 }
 
-/** Where the next page begins: the token of each account's page, null for an account that is read, and the last keys. */
+/**
+ * Where the next page begins: the token of each account's page, empty for its first one and null when all are read, and the
+ * keys of the last row.
+ */
 interface Position {
   readonly revision: number;
-  readonly tokens: readonly (string | null | undefined)[];
+  readonly tokens: readonly (string | null)[];
   readonly after?: readonly [string, string];
 }
 
@@ -53,7 +56,7 @@ export async function* mergedPages<T extends Keys>(
   let after = last;
   const readings = sources.map((source, index): Reading<T> => {
     const token = tokens[index];
-    return { source, token: token ?? undefined, next: undefined, rows: undefined, isDone: token === null };
+    return { source, token: token || undefined, next: undefined, rows: undefined, isDone: token === null };
   });
 
   for (;;) {
@@ -79,7 +82,7 @@ export async function* mergedPages<T extends Keys>(
     }
     const position: Position = {
       revision,
-      tokens: readings.map(({ token, isDone }) => (isDone ? null : token)),
+      tokens: readings.map(({ token, isDone }) => (isDone ? null : (token ?? ''))),
       ...(after === undefined ? {} : { after }),
     };
     page.continuationToken = Buffer.from(JSON.stringify(position)).toString('base64url');
