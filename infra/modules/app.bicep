@@ -17,6 +17,7 @@ param isInboundPrivate bool
 param hostStorageName string
 param packageContainer string
 param stateStorageName string
+param additionalStorageNames string[]
 param insightsName string
 param announcementsEndpoint string
 param metricsEndpoint string
@@ -73,6 +74,7 @@ var identities = map(userAssignedIdentities, one => {
 })
 // An empty one is not deployed: the app then uses its default.
 var optionalSettings = {
+  KEYWARD_ADDITIONAL_TABLES_ENDPOINTS: join(map(additionalStorageNames, one => 'https://${one}.table.${storageSuffix}/'), ',')
   KEYWARD_USER_ASSIGNED_IDENTITIES: empty(userAssignedIdentities) ? '' : string(identities)
   KEYWARD_AUTH_AUDIENCE: authAudience
   KEYWARD_AUTH_ISSUER: authIssuer

@@ -91,6 +91,13 @@ export async function checkUnused(rings: Rings, from: number): Promise<void> {
       throw misplaced(`Storage account ${number + 1} of the settings has the rows of a Keyward already.`);
 }
 
+/** For a later use of the account. */
+export async function removeMember(rings: Rings, number: number, id: string): Promise<void> {
+  const [row] = await layoutRows(rings, number);
+  if (row !== undefined && memberIn(row).id === id)
+    await tableAt(rings, number).deleteEntity(memberKey.partitionKey, memberKey.rowKey);
+}
+
 const numberIn = (row: object): number => Number((memberIn(row) as Partial<Member>).number) + 1;
 
 const tableAt = (rings: Rings, number: number): TableClient => {
