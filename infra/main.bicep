@@ -591,7 +591,7 @@ output hostName string = app.outputs.hostName
 output principalId string = app.outputs.principalId
 output hostStorageName string = hostStorageName
 output stateStorageName string = stateStorageName
-output additionalStorageNames array = additionalStorageNames
+output additionalStorageNames string[] = additionalStorageNames
 output operatorVaultName string = operatorVaultName
 output announcementTopicName string = topicName
 @description('Give it to customers whose vault has a firewall. Empty without a virtual network that this made.')

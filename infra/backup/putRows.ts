@@ -10,7 +10,7 @@ const bytesAtOnce = 3 * 1024 * 1024;
 export async function putRows(lines: readonly string[], client: TableRequests): Promise<void> {
   for (let rest = lines; rest.length > 0; ) {
     const some = rest.slice(0, howMany(rest));
-    const rows = some.map((line): TableEntity => JSON.parse(line));
+    const rows = some.map(rowIn);
     const [only, ...others] = rows;
     if (only !== undefined && others.length === 0) await client.upsertEntity(only, 'Replace');
     else {
@@ -20,6 +20,19 @@ export async function putRows(lines: readonly string[], client: TableRequests): 
     }
     rest = rest.slice(some.length);
   }
+}
+
+/** With the values that the app sends: the service knows their types without a name of the type. */
+function rowIn(line: string): TableEntity {
+  const saved = Object.entries<unknown>(JSON.parse(line));
+  return Object.fromEntries(saved.map(([name, value]) => [name, nativeOf(value)])) as TableEntity;
+}
+
+function nativeOf(saved: unknown): unknown {
+  const { type, value } = Object(saved) as { type?: unknown; value?: unknown };
+  if (type === 'String') return value;
+  if (type === 'Boolean') return String(value) === 'true';
+  return type === 'Int32' ? Number(value) : saved;
 }
 
 /** The next lines that fit one transaction, at least one. */

@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type BackupKey, createBackupKey } from '../../infra/backup/backupKey.ts';
 import { writeManifest } from '../../infra/backup/manifest.ts';
 import { restore } from '../../infra/backup/restore.ts';
-import { all, linesOf, type TableName, tableNames } from '../../infra/backup/rows.ts';
+import { all, type Clients, linesOf, type TableName, tableNames } from '../../infra/backup/rows.ts';
 import { save } from '../../infra/backup/save.ts';
 import { throughEmulator } from '../../src/azure/emulators.ts';
 import { tableNames as tablesOfApp } from '../../src/azure/tables.ts';
