@@ -1,9 +1,8 @@
-/** The tables of small rows: vaults, directory, claims, the service's own chain, and the mark of the last sweep. */
+/** The tables of small rows: vaults, purges, claims, the service's own chain, and the mark of the last sweep. */
 
-import type { Directory, DirectoryRow, DuePurge, PurgeSchedule, ScheduledPurge } from '../core/accounts/ports.ts';
+import type { DuePurge, PurgeSchedule, ScheduledPurge } from '../core/accounts/ports.ts';
 import type { ServiceAuditStore, ServiceHead } from '../core/audit/ports.ts';
 import { serviceChain } from '../core/audit/serviceAudit.ts';
-import type { ArmPath } from '../core/base/armPath.ts';
 import { defined } from '../core/base/defined.ts';
 import { LostRace } from '../core/base/errors.ts';
 import { fold, indexKey } from '../core/base/names.ts';
@@ -19,7 +18,7 @@ import type { IdentityDenials } from '../core/watch/identityDenials.ts';
 import type { IdentityDenialStore, VaultBindings, VaultBudgets, VaultDirectory } from '../core/watch/ports.ts';
 import type { Budget } from '../core/watch/vaultBudget.ts';
 import { auditPage, auditRow, saveWithEntries } from './auditRows.ts';
-import { type OpenTable, odata, plainRowOf, type ReadRow, type RowKey, rowOf } from './tables.ts';
+import { type OpenTable, odata, plainRowOf, type RowKey, rowOf } from './tables.ts';
 
 const everything = Number.POSITIVE_INFINITY;
 const rowsAPage = 1000;
@@ -115,55 +114,6 @@ export function createVaultStore(open: OpenTable): VaultDirectory & VaultBudgets
   };
 }
 
-const subscriptions = 'subscription:';
-
-export function createDirectory(open: OpenTable): Directory {
-  const table = open('directory');
-  const key = (name: string, place?: ArmPath) =>
-    place === undefined
-      ? { partitionKey: 'accounts', rowKey: fold(name) }
-      : { partitionKey: subscription(place), rowKey: `${fold(place.resourceGroup)}:${fold(name)}` };
-  const subscription = ({ subscriptionId }: Pick<ArmPath, 'subscriptionId'>) =>
-    `${subscriptions}${fold(subscriptionId)}`;
-
-  return {
-    put: (name, place) => table.put(rowOf(key(name, place), {})),
-    find: (name, place) => table.readKey(key(name, place)),
-    async remove(name, etag, place) {
-      await table.remove(key(name, place), etag);
-    },
-    async page(limit, after = '') {
-      const filter = odata`PartitionKey eq 'accounts' and RowKey gt ${fold(after)}`;
-      const names = (await table.queryKeys(filter, limit)).map((row) => row.rowKey);
-      const next = names.at(-1);
-      return names.length < limit || next === undefined ? { names } : { names, next };
-    },
-    async pageOf(list, limit, after) {
-      // `;` is the character after `:`.
-      const [from, to] = list.resourceGroup === undefined ? ['', undefined] : groupRange(list.resourceGroup);
-      const range = odata`PartitionKey eq ${subscription(list)} and RowKey gt ${after ?? from}`;
-      const filter = to === undefined ? range : `${range} and ${odata`RowKey lt ${to}`}`;
-      const rows = await table.queryKeys(filter, limit);
-      const names = rows.map(({ rowKey }) => rowKey.slice(rowKey.indexOf(':') + 1));
-      const next = rows.at(-1)?.rowKey;
-      return rows.length < limit || next === undefined ? { names } : { names, next };
-    },
-
-    async rows(limit, after) {
-      // A line break is in no key.
-      const [partition = '', row = ''] = after?.split('\n') ?? [];
-      const rest = odata`PartitionKey gt ${partition}`;
-      const filter =
-        after === undefined ? rest : `(${odata`PartitionKey eq ${partition} and RowKey gt ${row}`}) or ${rest}`;
-      const found = await table.queryKeys(filter, limit);
-      const last = found.at(-1);
-      const rows = found.flatMap((one) => directoryRowIn(one) ?? []);
-      if (found.length < limit || last === undefined) return { rows };
-      return { rows, next: `${last.partitionKey}\n${last.rowKey}` };
-    },
-  };
-}
-
 /** By time, in one partition of the directory. Rows are used by their keys only. */
 export function createPurgeSchedule(open: OpenTable): PurgeSchedule {
   const table = open('directory');
@@ -192,17 +142,6 @@ export function createPurgeSchedule(open: OpenTable): PurgeSchedule {
     },
   };
 }
-
-/** Undefined: the row is not Keyward's. */
-function directoryRowIn({ partitionKey, rowKey, ...read }: ReadRow<undefined>): DirectoryRow | undefined {
-  if (partitionKey === 'accounts') return { ...read, name: rowKey };
-  const end = rowKey.indexOf(':');
-  if (!partitionKey.startsWith(subscriptions) || end < 0) return undefined;
-  const place = { subscriptionId: partitionKey.slice(subscriptions.length), resourceGroup: rowKey.slice(0, end) };
-  return { ...read, name: rowKey.slice(end + 1), place };
-}
-
-const groupRange = (group: string) => [`${fold(group)}:`, `${fold(group)};`] as const;
 
 export function createClaims(open: OpenTable): Claims {
   const table = open('claims');

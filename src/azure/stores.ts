@@ -4,6 +4,7 @@ import { createAccountStore } from './accountTable.ts';
 import { createChainDirectory, createVerificationStore } from './attestationTables.ts';
 import { createBindingStore } from './bindingTable.ts';
 import { createDataKeyUseStore, createStatusKeyStore } from './dataKeyTables.ts';
+import { createDirectory } from './directoryTable.ts';
 import { createOperationStore } from './operationTable.ts';
 import { createOutbox } from './outboxTable.ts';
 import { createOverviewIndex, createTimelineIndex } from './overviewTable.ts';
@@ -19,7 +20,6 @@ import {
   createClaims,
   createCustomerLinkStore,
   createDailyPassStore,
-  createDirectory,
   createDrillStore,
   createIdentityDenialStore,
   createPurgeSchedule,
