@@ -10,7 +10,7 @@ import { identity as identityShape, owner, time } from '../../pipeline/contractP
 import { orAbsent } from '../../pipeline/lenientInput.ts';
 import { parsed, readJson } from '../../pipeline/requestBody.ts';
 import type { Route } from '../../pipeline/route.ts';
-import { identity, identityOf } from '../accounts/accountJson.ts';
+import { identity, identityOf } from '../accounts/identityInput.ts';
 
 const example = {
   identity: {
