@@ -7,11 +7,10 @@ import type { KeyIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { OverviewDeps } from '../overview/deps.ts';
 import type { IndexedKey } from '../overview/indexRows.ts';
 import { isLongNotLatest, notLatestSince } from '../rotation/latestVersion.ts';
-import { accountOfRow } from '../rotation/usage.ts';
+import { accountOfRow, readsAtOnce } from '../rotation/usage.ts';
 import { boundAccounts } from '../watch/boundAccounts.ts';
 import type { Holding, KeyInQuestion } from './whatIf.ts';
 
-const readsAtOnce = 16;
 /** Each account costs a read of its record. */
 const mostHoldings = 1000;
 
