@@ -1,66 +1,79 @@
-/** The directory: which accounts exist, by name and by the path of a subscription. */
-
+/**
+ * The names of accounts, in the order of LIST. Each name is a partition of its own: the Table service divides a table by
+ * ranges of partition keys, so several servers share the load, and one query over a range still returns names in order.
+ */
 import type { Directory, DirectoryRow } from '../core/accounts/ports.ts';
 import type { ArmPath } from '../core/base/armPath.ts';
 import { fold } from '../core/base/names.ts';
-import { type OpenTable, odata, type ReadRow, rowOf } from './tables.ts';
+import { type OpenTable, odata, type ReadRow, type RowKey, rowOf } from './tables.ts';
 
+const accounts = 'account:';
 const subscriptions = 'subscription:';
+const rowKey = 'name';
+
+/** The character after `:`, so that a range ends behind every key that begins with the prefix. */
+const endOf = (prefix: string): string => `${prefix.slice(0, -1)};`;
+
+const subscriptionOf = ({ subscriptionId }: Pick<ArmPath, 'subscriptionId'>) =>
+  `${subscriptions}${fold(subscriptionId)}:`;
+
+const keyOf = (name: string, place?: ArmPath): RowKey => {
+  const prefix = place === undefined ? accounts : `${subscriptionOf(place)}${fold(place.resourceGroup)}:`;
+  return { partitionKey: `${prefix}${fold(name)}`, rowKey };
+};
+
+/** The row of a name until version 0.1: all accounts, and those of each subscription, were one partition. */
+const formerKeyOf = (name: string, place?: ArmPath): RowKey =>
+  place === undefined
+    ? { partitionKey: 'accounts', rowKey: fold(name) }
+    : { partitionKey: subscriptionOf(place).slice(0, -1), rowKey: `${fold(place.resourceGroup)}:${fold(name)}` };
 
 export function createDirectory(open: OpenTable): Directory {
   const table = open('directory');
-  const key = (name: string, place?: ArmPath) =>
-    place === undefined
-      ? { partitionKey: 'accounts', rowKey: fold(name) }
-      : { partitionKey: subscription(place), rowKey: `${fold(place.resourceGroup)}:${fold(name)}` };
-  const subscription = ({ subscriptionId }: Pick<ArmPath, 'subscriptionId'>) =>
-    `${subscriptions}${fold(subscriptionId)}`;
+
+  async function page(prefix: string, limit: number, after: string, end = endOf(prefix)) {
+    const range = odata`PartitionKey gt ${prefix + after} and PartitionKey lt ${end} and RowKey eq ${rowKey}`;
+    const rows = await table.queryKeys(range, limit);
+    const keys = rows.map(({ partitionKey }) => partitionKey.slice(prefix.length));
+    const next = rows.length < limit ? undefined : keys.at(-1);
+    return next === undefined ? { keys, rows } : { keys, rows, next };
+  }
 
   return {
-    put: (name, place) => table.put(rowOf(key(name, place), {})),
-    find: (name, place) => table.readKey(key(name, place)),
+    put: (name, place) => table.put(rowOf(keyOf(name, place), {})),
+    find: (name, place) => table.readKey(keyOf(name, place)),
     async remove(name, etag, place) {
-      await table.remove(key(name, place), etag);
+      await table.remove(keyOf(name, place), etag);
     },
+    removeFormer: (name, place) => table.remove(formerKeyOf(name, place)),
+
     async page(limit, after = '') {
-      const filter = odata`PartitionKey eq 'accounts' and RowKey gt ${fold(after)}`;
-      const names = (await table.queryKeys(filter, limit)).map((row) => row.rowKey);
-      const next = names.at(-1);
-      return names.length < limit || next === undefined ? { names } : { names, next };
-    },
-    async pageOf(list, limit, after) {
-      // `;` is the character after `:`.
-      const [from, to] = list.resourceGroup === undefined ? ['', undefined] : groupRange(list.resourceGroup);
-      const range = odata`PartitionKey eq ${subscription(list)} and RowKey gt ${after ?? from}`;
-      const filter = to === undefined ? range : `${range} and ${odata`RowKey lt ${to}`}`;
-      const rows = await table.queryKeys(filter, limit);
-      const names = rows.map(({ rowKey }) => rowKey.slice(rowKey.indexOf(':') + 1));
-      const next = rows.at(-1)?.rowKey;
-      return rows.length < limit || next === undefined ? { names } : { names, next };
+      const { keys: names, rows: _, ...more } = await page(accounts, limit, fold(after));
+      return { names, ...more };
     },
 
-    async rows(limit, after) {
-      // A line break is in no key.
-      const [partition = '', row = ''] = after?.split('\n') ?? [];
-      const rest = odata`PartitionKey gt ${partition}`;
-      const filter =
-        after === undefined ? rest : `(${odata`PartitionKey eq ${partition} and RowKey gt ${row}`}) or ${rest}`;
-      const found = await table.queryKeys(filter, limit);
-      const last = found.at(-1);
-      const rows = found.flatMap((one) => directoryRowIn(one) ?? []);
-      if (found.length < limit || last === undefined) return { rows };
-      return { rows, next: `${last.partitionKey}\n${last.rowKey}` };
+    async pageOf(list, limit, after) {
+      const prefix = subscriptionOf(list);
+      const group = list.resourceGroup === undefined ? '' : `${fold(list.resourceGroup)}:`;
+      const end = endOf(prefix + group);
+      const { keys, rows: _, ...more } = await page(prefix, limit, after ?? group, end);
+      return { names: keys.map((key) => key.slice(key.indexOf(':') + 1)), ...more };
+    },
+
+    async rows(limit, after = accounts) {
+      const prefix = after.startsWith(subscriptions) ? subscriptions : accounts;
+      const { rows: found, next } = await page(prefix, limit, after.slice(prefix.length));
+      const rows = found.flatMap((row) => directoryRowIn(row) ?? []);
+      if (next !== undefined) return { rows, next: prefix + next };
+      return prefix === accounts ? { rows, next: subscriptions } : { rows };
     },
   };
 }
 
 /** Undefined: the row is not Keyward's. */
-function directoryRowIn({ partitionKey, rowKey, ...read }: ReadRow<undefined>): DirectoryRow | undefined {
-  if (partitionKey === 'accounts') return { ...read, name: rowKey };
-  const end = rowKey.indexOf(':');
-  if (!partitionKey.startsWith(subscriptions) || end < 0) return undefined;
-  const place = { subscriptionId: partitionKey.slice(subscriptions.length), resourceGroup: rowKey.slice(0, end) };
-  return { ...read, name: rowKey.slice(end + 1), place };
+function directoryRowIn({ partitionKey, ...read }: ReadRow<undefined>): DirectoryRow | undefined {
+  if (partitionKey.startsWith(accounts)) return { ...read, name: partitionKey.slice(accounts.length) };
+  const [subscriptionId, resourceGroup, name] = partitionKey.slice(subscriptions.length).split(':');
+  if (subscriptionId === undefined || resourceGroup === undefined || name === undefined) return undefined;
+  return { ...read, name, place: { subscriptionId, resourceGroup } };
 }
-
-const groupRange = (group: string) => [`${fold(group)}:`, `${fold(group)};`] as const;
