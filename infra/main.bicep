@@ -208,7 +208,7 @@ var storagePrefix = toLower(replace(name, '-', ''))
 var stateStorageName = '${storagePrefix}${suffix}'
 var hostStorageName = '${storagePrefix}host${suffix}'
 // Their order is the order of the state: a name never moves.
-var additionalStorageNames = [for number in range(2, storageAccountCount - 1): '${storagePrefix}s${number}${suffix}']
+var additionalStorageNames = map(range(2, storageAccountCount - 1), number => '${storagePrefix}s${number}${suffix}')
 var packageContainer = 'packages'
 var allTags = union({ application: 'keyward' }, tags)
 

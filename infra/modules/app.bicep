@@ -74,7 +74,9 @@ var identities = map(userAssignedIdentities, one => {
 })
 // An empty one is not deployed: the app then uses its default.
 var optionalSettings = {
-  KEYWARD_ADDITIONAL_TABLES_ENDPOINTS: join(map(additionalStorageNames, one => 'https://${one}.table.${storageSuffix}/'), ',')
+  KEYWARD_ADDITIONAL_TABLES_ENDPOINTS: empty(additionalStorageNames)
+    ? ''
+    : 'https://${join(additionalStorageNames, '.table.${storageSuffix}/,https://')}.table.${storageSuffix}/'
   KEYWARD_USER_ASSIGNED_IDENTITIES: empty(userAssignedIdentities) ? '' : string(identities)
   KEYWARD_AUTH_AUDIENCE: authAudience
   KEYWARD_AUTH_ISSUER: authIssuer
