@@ -15,6 +15,7 @@ export const capabilities = [
     'attestation',
     'overview',
     'customerPage',
+    'erasure',
     'ams',
     'dailyProgress.ts',
     'passProgress.ts',

@@ -4,6 +4,7 @@ import { createAccountStore } from './accountTable.ts';
 import { createChainDirectory, createVerificationStore } from './attestationTables.ts';
 import { createBindingStore } from './bindingTable.ts';
 import { createDataKeyUseStore, createStatusKeyStore } from './dataKeyTables.ts';
+import { createErasureStore } from './erasureTables.ts';
 import { createOperationStore } from './operationTable.ts';
 import { createOutbox } from './outboxTable.ts';
 import { createOverviewIndex, createTimelineIndex } from './overviewTable.ts';
@@ -61,6 +62,7 @@ export async function openStores(
     drills: createDrillStore(open),
     dailyPass: createDailyPassStore(open),
     outbox: createOutbox(open),
+    erasure: createErasureStore(open),
     rowRenewal: createRowRenewal(open),
     overviewIndex: createOverviewIndex(open),
     timelineIndex: createTimelineIndex(open),
