@@ -12,7 +12,7 @@ import type { Route } from '../../pipeline/route.ts';
 const accountId = '0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff';
 
 const body = z
-  .strictObject({ accountId: guid.meta({ description: 'Of the deleted account: see its instances.' }) })
+  .strictObject({ accountId: z.guid().meta({ description: 'Of the deleted account: see its instances.' }) })
   .meta({ id: 'AuditErasureInput', examples: [{ accountId }] });
 
 const answer = z
