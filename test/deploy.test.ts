@@ -26,7 +26,8 @@ echo "az $*" >> ${folder}/calls
 if [[ "$*" == "version"* ]]; then cat ${folder}/version; fi
 if [[ "$*" == "bicep build-params"* && -e ${folder}/broken ]]; then exit 1; fi
 if [[ "$*" == "account show"* ]]; then [[ -e ${folder}/loggedOut ]] && exit 1; echo "the subscription"; fi
-if [[ "$*" == "provider show"* ]]; then [[ "$*" == *Microsoft.App* ]] && echo NotRegistered || echo Registered; fi
+if [[ "$*" == "group exists"* ]]; then [[ -e ${folder}/group ]] && echo true || echo false; fi
+if [[ "$*" == "provider show"* ]]; then [[ -e ${folder}/limited ]] && exit 1; [[ "$*" == *Microsoft.App* ]] && echo NotRegistered || echo Registered; fi
 if [[ "$*" == *config-zip* && -s ${folder}/package ]]; then truncate -s -1 ${folder}/package; exit 1; fi
 if [[ "$*" == *keyward-events* && -s ${folder}/events ]]; then truncate -s -1 ${folder}/events; exit 1; fi
 if [[ "$*" =~ outputs\\.([A-Za-z]+)\\.value ]]; then echo "the-\${BASH_REMATCH[1]}"; fi
@@ -49,6 +50,8 @@ interface Situation {
   readonly isLoggedOut?: boolean;
   readonly version?: string;
   readonly isBroken?: boolean;
+  /** The resource group exists, and the identity has rights on it only. */
+  readonly isLimited?: boolean;
   /** null: none is named. */
   readonly parameters?: string | null;
   /** The project, where it is not this one. */
@@ -61,6 +64,10 @@ async function deploy(situation: Situation = {}) {
   if (situation.isLoggedOut) writeFileSync(join(folder, 'loggedOut'), '');
   rmSync(join(folder, 'broken'), { force: true });
   if (situation.isBroken) writeFileSync(join(folder, 'broken'), '');
+  for (const name of ['group', 'limited']) {
+    rmSync(join(folder, name), { force: true });
+    if (situation.isLimited) writeFileSync(join(folder, name), '');
+  }
   writeFileSync(join(folder, 'version'), situation.version ?? '2.60.0');
   for (const name of ['package', 'events'] as const)
     writeFileSync(join(folder, name), 'x'.repeat(situation[name] ?? 0));
@@ -76,7 +83,7 @@ async function deploy(situation: Situation = {}) {
   return { ...ended, calls };
 }
 
-const isReading = (call: string) => / show |^az version|^az bicep build-params/.test(call);
+const isReading = (call: string) => / show |^az version|^az group exists|^az bicep build-params/.test(call);
 
 describe('infra/deploy.sh', () => {
   it('packs, then deploys the resources, the code and the event subscriptions, and prints the address', async () => {
@@ -91,7 +98,7 @@ describe('infra/deploy.sh', () => {
       ),
       expect.stringContaining(`config-zip --resource-group group --name the-appName --src ${root}build/keyward.zip`),
       expect.stringContaining(
-        'appName=the-appName hostStorageName=the-hostStorageName operatorVaultName=the-operatorVaultName watchSubscription=true tags=the-tags',
+        'appName=the-appName hostStorageName=the-hostStorageName operatorVaultName=the-operatorVaultName tags=the-tags watchSubscription=true',
       ),
     ]);
   });
@@ -162,7 +169,7 @@ describe('infra/deploy.sh', () => {
     appendFileSync(mine, '// mine\n');
     expect(await used()).toContain(mine);
     expect(readFileSync(mine, 'utf8')).toMatch(/\/\/ mine\n$/);
-    expect(readFileSync(`${root}.gitignore`, 'utf8').split('\n')).toContain('infra/production.bicepparam');
+    expect(readFileSync(`${root}.gitignore`, 'utf8').split('\n')).toContain('infra/*.bicepparam');
   });
 
   it('needs no audience when the parameters read none', async () => {
@@ -187,6 +194,13 @@ describe('infra/deploy.sh', () => {
     expect(calls.filter((call) => call.includes('--name keyward-events'))).toHaveLength(3);
   });
 
+  it('deploys with rights on one resource group, which it leaves as it is', async () => {
+    const { code, calls } = await deploy({ isLimited: true });
+    expect(code).toBe(0);
+    expect(calls.filter((call) => /group create --name group|provider register/.test(call))).toEqual([]);
+    expect(calls.filter((call) => call.includes('config-zip'))).toHaveLength(1);
+  });
+
   it('gives up in the end', async () => {
     const { code, calls } = await deploy({ package: 100 });
     expect(code).toBe(1);
@@ -195,7 +209,7 @@ describe('infra/deploy.sh', () => {
   });
 
   it('reads outputs that infra/main.bicep has, and gives infra/events.bicep the parameters that it requires', () => {
-    const script = readFileSync(`${root}infra/deploy.sh`, 'utf8');
+    const script = ['deploy.sh', 'az.sh'].map((name) => readFileSync(`${root}infra/${name}`, 'utf8')).join('');
     const main = JSON.parse(readFileSync(`${root}infra/main.json`, 'utf8'));
     const events = JSON.parse(readFileSync(`${root}infra/events.json`, 'utf8'));
     const read = [...script.matchAll(/\$\(output (\w+)(?: json)?\)/g)].map(([, name]) => name);

@@ -15,6 +15,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const az = `#!/usr/bin/env bash
 echo "az $*" >> ${folder}/calls
 case "$*" in
+  "version"*) echo "$VERSION" ;;
   "cloud show"*) echo "$GRAPH" ;;
   "ad app list"*) cat ${folder}/application ;;
   "ad app create"*) echo new-id ;;
@@ -35,14 +36,15 @@ interface Tenant {
   readonly assigned?: string;
   /** As the Azure CLI prints it for the cloud of the tenant (azure-cli-core, cloud.py). */
   readonly graph?: string;
+  readonly version?: string;
 }
 
 async function entra(tenant: Tenant, ...parameters: string[]) {
   for (const name of ['application', 'service', 'assigned'] as const)
     writeFileSync(join(folder, name), tenant[name] ?? '');
   writeFileSync(join(folder, 'calls'), '');
-  const { graph = 'https://graph.microsoft.com/' } = tenant;
-  const env = { PATH: `${folder}:${process.env.PATH}`, GRAPH: graph };
+  const { graph = 'https://graph.microsoft.com/', version = '2.60.0' } = tenant;
+  const env = { PATH: `${folder}:${process.env.PATH}`, GRAPH: graph, VERSION: version };
   const ended = await promisify(execFile)(`${root}infra/entra.sh`, parameters, { env })
     .then(({ stdout }) => ({ code: 0, stdout, stderr: '' }))
     .catch(({ code, stdout, stderr }) => ({ code, stdout, stderr }));
@@ -54,6 +56,7 @@ describe('infra/entra.sh application', () => {
     const { stdout, calls } = await entra({}, 'application');
     expect(stdout).toBe('new-id\n');
     expect(calls).toEqual([
+      expect.stringContaining('az version'),
       expect.stringContaining('az cloud show --query endpoints.microsoftGraphResourceId'),
       expect.stringContaining("ad app list --filter displayName eq 'Keyward'"),
       expect.stringContaining('ad app create --display-name Keyward --sign-in-audience AzureADMyOrg'),
@@ -81,6 +84,12 @@ describe('infra/entra.sh application', () => {
     const patches = calls.filter((call) => call.includes('PATCH'));
     expect(patches).toHaveLength(2);
     expect(patches.filter((call) => !call.includes(`--url ${address}`))).toEqual([]);
+  });
+
+  it('creates nothing with an Azure CLI that is too old to deploy Keyward', async () => {
+    const { code, stderr, calls } = await entra({ version: '2.59.9' }, 'application');
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/2\.59\.9.*2\.60\.0.*az upgrade/)]);
+    expect(calls).toHaveLength(1);
   });
 
   it('refuses to choose between two applications of the same name', async () => {

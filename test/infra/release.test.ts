@@ -39,6 +39,31 @@ test('the release workflow publishes the package with its SHA-256 and its SBOM, 
   expect(workflow).toMatch(/attest-build-provenance@[0-9a-f]{40}/);
 });
 
+describe('the deploy workflow', () => {
+  const workflow = read('.github/workflows/deploy.yml');
+
+  it('reads only the variables that docs/deploy.md lists, and the environment of infra/deploy.sh', () => {
+    const [, section = ''] = /^## With a workflow$([\s\S]*?)^## /m.exec(read('docs/deploy.md')) ?? [];
+    const listed = [...section.matchAll(/`((?:AZURE|KEYWARD)_\w+)`/g)].map(([, name]) => name);
+    const used = [...workflow.matchAll(/vars\.(\w+)/g)].map(([, name]) => name);
+    expect(new Set(used)).toEqual(new Set(listed));
+    const script = ['infra/deploy.sh', 'infra/az.sh', 'infra/main.bicepparam'].map(read).join('');
+    const given = [...workflow.matchAll(/^ {10}((?:KEYWARD|WATCH)_\w+):/gm)].map(([, name = '']) => name);
+    expect(given.length).toBeGreaterThan(3);
+    expect(given.filter((name) => !script.includes(name))).toEqual([]);
+  });
+
+  it('checks the provenance and the hash of the package before it logs in, and stores no secret', () => {
+    const order = ['gh attestation verify', 'sha256sum --check', 'azure/login@', 'infra/deploy.sh'];
+    expect(order.map((step) => workflow.indexOf(step))).toEqual(
+      order.map((step) => workflow.indexOf(step)).toSorted((a, b) => a - b),
+    );
+    expect(workflow).not.toMatch(/secrets\./);
+    expect(workflow).toMatch(/^ {6}id-token: write$/m);
+    expect(workflow).toMatch(/^ {6}attestations: read$/m);
+  });
+});
+
 describe('azure.yaml', () => {
   const text = read('azure.yaml');
   const setting = (key: string): string => new RegExp(`^ +${key}: (.+)$`, 'm').exec(text)?.[1] ?? '';
@@ -60,7 +85,7 @@ describe('azure.yaml', () => {
     const outputs = [...read('infra/azd/main.bicep').matchAll(/^output (\w+) /gm)].map(([, name = '']) => name);
     const used = [...read('infra/azd/hooks.sh').matchAll(/\$\{?((?:AZURE|KEYWARD)_\w+)/g)].map(([, name = '']) => name);
     // Set by azd itself, or by the person.
-    const others = ['AZURE_ENV_NAME', 'KEYWARD_APPLICATION_NAME', 'KEYWARD_ALERT_EMAILS'];
+    const others = ['AZURE_ENV_NAME', 'AZURE_SUBSCRIPTION_ID', 'KEYWARD_APPLICATION_NAME', 'KEYWARD_ALERT_EMAILS'];
     expect(used.filter((name) => !outputs.includes(name) && !others.includes(name))).toEqual([]);
     expect(used).toEqual(expect.arrayContaining(outputs));
   });
