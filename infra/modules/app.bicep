@@ -67,6 +67,12 @@ var requiredSettings = {
   KEYWARD_TABLES_ENDPOINT: 'https://${stateStorageName}.table.${storageSuffix}/'
 }
 
+var additionalStorage = empty(additionalStorageNames)
+  ? {}
+  : {
+      KEYWARD_ADDITIONAL_TABLES_ENDPOINTS: 'https://${join(additionalStorageNames, '.table.${storageSuffix}/,https://')}.table.${storageSuffix}/'
+    }
+
 var identities = map(userAssignedIdentities, one => {
   id: one.id
   principalId: one.principalId
@@ -74,9 +80,6 @@ var identities = map(userAssignedIdentities, one => {
 })
 // An empty one is not deployed: the app then uses its default.
 var optionalSettings = {
-  KEYWARD_ADDITIONAL_TABLES_ENDPOINTS: empty(additionalStorageNames)
-    ? ''
-    : 'https://${join(additionalStorageNames, '.table.${storageSuffix}/,https://')}.table.${storageSuffix}/'
   KEYWARD_USER_ASSIGNED_IDENTITIES: empty(userAssignedIdentities) ? '' : string(identities)
   KEYWARD_AUTH_AUDIENCE: authAudience
   KEYWARD_AUTH_ISSUER: authIssuer
@@ -200,7 +203,7 @@ resource ownIdentity 'Microsoft.ManagedIdentity/identities@2024-11-30' existing 
 resource settings 'Microsoft.Web/sites/config@2024-11-01' = {
   parent: app
   name: 'appsettings'
-  properties: union(platformSettings, requiredSettings, keySettings, givenSettings, chosenPolicy, madeSettings)
+  properties: union(platformSettings, requiredSettings, additionalStorage, keySettings, givenSettings, chosenPolicy, madeSettings)
 }
 
 // The package is deployed by identity too, so the publishing passwords are off.
