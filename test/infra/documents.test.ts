@@ -1,5 +1,5 @@
 /** The documents of the deployment: arithmetic, tables, promised bounds, and the commands that a person pastes. */
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -85,6 +85,26 @@ describe('docs/backup-and-restore.md', () => {
     const message = JSON.parse(Buffer.from(content, 'base64').toString('utf8'));
     expect(dailyMessage.safeParse(message).success).toBe(true);
     expect(message).toEqual({ visit: 'accounts' });
+  });
+});
+
+/** A parameter file is written by the documents, and its outputs are read by their commands. */
+describe('the documents', () => {
+  const main = JSON.parse(read('infra/main.json'));
+  const documents = globSync('{docs,infra}/**/*.md', { cwd: root });
+
+  it('name only parameters that infra/main.bicep has', () => {
+    const named = documents.flatMap((path) =>
+      [...read(path).matchAll(/\bparam (\w+)|`(\w+) = (?:'|\[|true|false|\d)/g)].map(([, a, b]) => a ?? b),
+    );
+    expect(named.length).toBeGreaterThan(15);
+    expect(named.filter((name) => !Object.hasOwn(main.parameters, name ?? ''))).toEqual([]);
+  });
+
+  it('read only outputs that infra/main.bicep has', () => {
+    const outputs = documents.flatMap((path) => namesIn(blocksIn(read(path)), /(?:\$\(|^)output (\w+)/gm));
+    expect(outputs.length).toBeGreaterThan(8);
+    expect(outputs.filter((name) => !Object.hasOwn(main.outputs, name))).toEqual([]);
   });
 });
 

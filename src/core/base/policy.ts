@@ -138,7 +138,7 @@ export function isDenying(cause: Cause, policy: Policy): cause is DenyingCause {
   return kind === 'denied' || (kind === 'networkPolicy' && policy.networkPolicyDisables);
 }
 
-/** The looks that confirm a denial. docs/architecture.md, "Confirmation", gives the reasons for the numbers. */
+/** The looks that confirm a denial. docs/states-and-bounds.md, "Confirmation", gives the reasons for the numbers. */
 export function confirmationOf(cause: DenyingCause, policy: Policy): Confirmation {
   switch (cause) {
     case 'KeyDisabled':
