@@ -205,7 +205,9 @@ describe('the body of a PUT', () => {
   it('the body of a PUT is refused for every invalid field at once', () => {
     const { extras } = refusalOf({ location: '', properties: { owner: 7, encryption: { type: 'x' } } });
     expect(extras.details?.map((detail) => detail.target)).toEqual([
-      ...['location', 'properties.owner', 'properties.encryption.type'],
+      'location',
+      'properties.owner',
+      'properties.encryption.type',
     ]);
   });
 

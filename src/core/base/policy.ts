@@ -16,7 +16,9 @@ interface NumberRule {
 const positiveSeconds = (fallback: number): NumberRule => ({ fallback, most: 86_400 });
 const positiveCount = (fallback: number): NumberRule => ({ fallback, most: 1000, isCount: true });
 const countBetween = (least: number, most: number, fallback: number): NumberRule => ({
-  ...{ fallback, least, most },
+  fallback,
+  least,
+  most,
   isCount: true,
 });
 

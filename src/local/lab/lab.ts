@@ -100,7 +100,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const settings = {
     // Both queues are virtual: no request goes to this endpoint.
     ...operatorSettings(`${tables.connectionString};QueueEndpoint=http://127.0.0.1:9/memory`, identity, emulator.url),
-    ...(topic === undefined ? {} : { KEYWARD_ANNOUNCEMENTS_ENDPOINT: topic.endpoint }),
+    ...defined({ KEYWARD_ANNOUNCEMENTS_ENDPOINT: topic?.endpoint }),
     KEYWARD_SWEEP_RANGES: '2',
     ...options.settings,
   };

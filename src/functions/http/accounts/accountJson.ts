@@ -12,8 +12,9 @@ import {
 } from '../../../core/accounts/account.ts';
 import { remedyTargetOf } from '../../../core/accounts/gate.ts';
 import { type Served, servedOf, statusOf } from '../../../core/accounts/served.ts';
+import { defined } from '../../../core/base/defined.ts';
 import type { Policy } from '../../../core/base/policy.ts';
-import { iso } from '../../../core/base/time.ts';
+import { iso, optionalIso } from '../../../core/base/time.ts';
 import { keyReleasedBy } from '../../../core/watch/verdictTimes.ts';
 import type { Verdict } from '../../../core/watch/watch.ts';
 import { representationTag } from '../../pipeline/conditionalGet.ts';
@@ -39,7 +40,7 @@ export function renderAccount(view: AccountView, policy: Policy) {
         ? {}
         : { subscriptionId: record.place.subscriptionId, resourceGroupName: record.place.resourceGroup }),
       ...(record.auditKeyUse === true ? { auditKeyUse: true } : {}),
-      ...(record.leaseSeconds === undefined ? {} : { leaseSeconds: record.leaseSeconds }),
+      ...defined({ leaseSeconds: record.leaseSeconds }),
       encryption,
     },
     systemData: { createdAt: iso(record.createdAt), lastModifiedAt: iso(record.updatedAt) },
@@ -69,7 +70,7 @@ function renderEncryption(view: AccountView, policy: Policy) {
     ...renderServed(servedOf(view, policy)),
     ...renderVerdict(verdict, leasePolicyOf(view.record, policy)),
     ...(cause === undefined ? {} : renderCause(cause, remedyTargetOf(view))),
-    ...(view.watch === undefined ? {} : { nextLookAt: iso(view.watch.nextLookAt) }),
+    ...defined({ nextLookAt: optionalIso(view.watch?.nextLookAt) }),
     warnings: warningsOf(view),
   };
 }
@@ -91,6 +92,6 @@ function renderVerdict(verdict: Verdict | undefined, policy: Policy) {
     since: iso(verdict.since),
     lastCheckedAt: iso(verdict.evidenceAt),
     lastAccessibleAt: iso(verdict.lastAccessibleAt),
-    ...(releasedBy === undefined ? {} : { keyReleasedBy: iso(releasedBy) }),
+    ...defined({ keyReleasedBy: optionalIso(releasedBy) }),
   };
 }
