@@ -28,7 +28,7 @@ import {
   createSweepMark,
   createVaultStore,
 } from './smallTables.ts';
-import { tableHttp, tableRetries } from './storageClients.ts';
+import { storageRetries, tableHttp } from './storageClients.ts';
 import { openTables, type RowAuthentication } from './tables.ts';
 
 /** @param transport carries the requests where they do not go over the network. */
@@ -75,7 +75,7 @@ async function clientsFor(
   const credential = endpoint === undefined ? undefined : await ownCredential();
   const options = {
     httpClient: transport ?? tableHttp(settings.policy.storageDeadlineSeconds),
-    retryOptions: tableRetries,
+    retryOptions: storageRetries,
     allowInsecureConnection: isDevelopment(settings),
   };
   return (name) => {
