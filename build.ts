@@ -150,19 +150,21 @@ export const common = {
 export async function buildApp(outdir: string): Promise<Metafile['outputs']> {
   const built = await Promise.all([
     build({
-      ...{ ...common, outdir, plugins: [lazyApp, routesAsText] },
+      ...common,
+      outdir,
+      plugins: [lazyApp, routesAsText],
       entryPoints: { 'functions/index': 'src/functions/index.ts' },
     }),
     build({
-      ...{ ...common, outdir, plugins: [lazySdks] },
+      ...common,
+      outdir,
+      plugins: [lazySdks],
       entryPoints: { app: 'src/functions/app.ts' },
     }),
     build({
-      ...{
-        ...common,
-        outdir: `${outdir}/sdk`,
-        plugins: [withoutUnused, httpByRequire],
-      },
+      ...common,
+      outdir: `${outdir}/sdk`,
+      plugins: [withoutUnused, httpByRequire],
       entryPoints: ['src/azure/sdk/*.ts'],
       splitting: true,
     }),

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { isExhaustive } from './test/exhaustive.ts';
 
 // Dozens of processes load the same SDKs and Azurite: V8 compiles them once (Node's documentation, module.enableCompileCache).
 process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('node_modules/.cache/node', import.meta.url));
@@ -24,6 +25,9 @@ const slowest = [
   'test/rotation/',
 ];
 
+/** The files that walk a whole product of cases in an exhaustive run, which runs no other file. */
+const exhaustive = ['test/faults/storageFaults.test.ts', 'test/vaultWork/damageMatrix.test.ts'];
+
 class SlowestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const rank = ({ moduleId }: TestSpecification) => {
@@ -36,7 +40,7 @@ class SlowestFirst extends BaseSequencer {
 
 export default defineConfig({
   test: {
-    include: ['{test,packages/*/test}/**/*.test.ts'],
+    include: isExhaustive ? exhaustive : ['{test,packages/*/test}/**/*.test.ts'],
     // Against tests that hang: far above what the slowest takes on a machine that is busy with other work.
     testTimeout: 180_000,
     hookTimeout: 180_000,

@@ -69,12 +69,16 @@ export async function openMetricExport(
   return (await import('./otlpMetrics.ts')).openMetricExport(environment.WEBSITE_SITE_NAME);
 }
 
-/** @param tableTransport carries the requests of the Table Storage client where they do not go over the network. */
+/**
+ * @param tableTransport carries the requests of the Table Storage client where they do not go over the network
+ * @param vaultTransport those of the Key Vault clients
+ */
 export async function compose(
   environment: Readonly<Record<string, string | undefined>>,
   log: Log,
   replace: Partial<Service> = {},
   tableTransport?: HttpClient,
+  vaultTransport?: HttpClient,
 ): Promise<Service> {
   const settings = readSettings(environment);
   await checkSweepSchedule(environment);
@@ -87,7 +91,7 @@ export async function compose(
   });
   const { countOf, ...queues } = lazyQueues(settings);
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
-  const { keyVault, canaryKeys, exchangesAtHome } = lazyKeyVault(settings);
+  const { keyVault, canaryKeys, exchangesAtHome } = lazyKeyVault(settings, vaultTransport);
   const operatorKeys = operatorKeysIn(settings);
   const topic = lazyTopic(settings);
   const given = { ...stores, ...queues, topic, keyVault, operatorKeys, clock, pause, gather, random, log, ...replace };
@@ -212,6 +216,7 @@ function lazyTopic({ KEYWARD_ANNOUNCEMENTS_ENDPOINT: endpoint }: Settings): Anno
 
 function lazyKeyVault(
   settings: Settings,
+  client: HttpClient | undefined,
 ): { keyVault: KeyVault; canaryKeys: CanaryKeys } & Pick<Credentials, 'exchangesAtHome'> {
   const remote = lazy(async () => {
     const [{ createKeyVault }, { createKeyVaultTransport }, { createCredentials }, vaultNames] = await Promise.all([
@@ -223,7 +228,7 @@ function lazyKeyVault(
     const { KEYWARD_KEY_VAULT_EMULATOR: emulatorUrl, KEYWARD_ENTRA_EMULATOR: entraEmulatorUrl } = settings;
     const { KEYWARD_CLOUD: cloud, KEYWARD_TENANT_ID: homeTenantId } = settings;
     const deadlineSeconds = settings.policy.lookDeadlineSeconds;
-    const httpClient = createKeyVaultTransport({ cloud, ...defined({ emulatorUrl }) });
+    const httpClient = createKeyVaultTransport({ cloud, ...defined({ emulatorUrl, client }) });
     const credentials = createCredentials({
       cloud,
       homeTenantId,

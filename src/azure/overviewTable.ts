@@ -3,8 +3,10 @@
  * `<binding>:<name>` that of an account, so that an account follows its key; `-` is the system key's and sorts before
  * every binding. `!` sorts before both, and before every character of an owner. `!:<name>` says where an account is.
  */
+
 import type { AuditEntry } from '../core/audit/auditEntry.ts';
 import { positionText } from '../core/audit/auditEntry.ts';
+import { defined } from '../core/base/defined.ts';
 import { type EpochMs, iso } from '../core/base/time.ts';
 import type { Counts } from '../core/overview/counts.ts';
 import type { IndexedAccount, IndexedKey, IndexPosition, IndexRow, MarkedKey } from '../core/overview/indexRows.ts';
@@ -99,7 +101,7 @@ export function createOverviewIndex(open: OpenTable): OverviewIndex {
       const last = rows.length < limit ? undefined : rows.at(-1)?.partitionKey.slice('owner:'.length);
       return {
         counts: rows.flatMap(({ value }) => (value === undefined ? [] : [value])),
-        ...(last === undefined ? {} : { next: last }),
+        ...defined({ next: last }),
       };
     },
 
@@ -193,7 +195,7 @@ export function createTimelineIndex(open: OpenTable): TimelineIndex {
       );
       const read = rows.map(({ rowKey, value }) => ({
         at: rowKey.slice(mark.length),
-        ...(value === undefined ? {} : { entry: value }),
+        ...defined({ entry: value }),
       }));
       const position = read.at(-1)?.at;
       if (position !== undefined && rows.length === limit) return { rows: read, next: position };

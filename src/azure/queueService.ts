@@ -45,13 +45,15 @@ export async function openQueueService(access: QueueAccess): Promise<CallQueues>
   return (method, path, body) => {
     const address = `${url.replace(/\/$/, '')}/${path}`;
     const headers = createHttpHeaders({ 'x-ms-version': version });
+    if (body !== undefined) headers.set('content-type', 'application/xml');
     const request = createPipelineRequest({
-      ...{ url: signature === '' ? address : `${address}${path.includes('?') ? '&' : '?'}${signature}` },
-      ...{ method, headers, ...(body === undefined ? {} : { body }) },
+      url: signature === '' ? address : `${address}${path.includes('?') ? '&' : '?'}${signature}`,
+      method,
+      headers,
+      ...defined({ body }),
       allowInsecureConnection: 'connectionString' in access,
       abortSignal: AbortSignal.timeout(access.deadlineSeconds * 1000),
     });
-    if (body !== undefined) headers.set('content-type', 'application/xml');
     return pipeline.sendRequest(client, request);
   };
 }

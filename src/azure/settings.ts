@@ -146,11 +146,11 @@ export const settingOfPolicy = (name: string): string =>
 /** @throws SettingsError that names every setting at fault. */
 export function readSettings(environment: Environment): Settings {
   const values = checked(environment);
-  const identities = values.KEYWARD_USER_ASSIGNED_IDENTITIES;
+  const { KEYWARD_USER_ASSIGNED_IDENTITIES: identities, ...texts } = values;
   const settings = {
-    ...(values as Omit<Settings, 'policy' | 'KEYWARD_USER_ASSIGNED_IDENTITIES'>),
+    ...(texts as Omit<Settings, 'policy' | 'KEYWARD_USER_ASSIGNED_IDENTITIES'>),
     KEYWARD_CLOUD: (values.KEYWARD_CLOUD ?? 'public') as Cloud,
-    ...(identities === undefined ? {} : { KEYWARD_USER_ASSIGNED_IDENTITIES: identitiesIn(identities) ?? [] }),
+    ...defined({ KEYWARD_USER_ASSIGNED_IDENTITIES: identities === undefined ? undefined : identitiesIn(identities) }),
     policy: policyIn(environment),
   };
   for (const name of operatorKeyNames) {

@@ -32,7 +32,7 @@ export const families = {
   openApi: async () => (await import('./http/openApi/openApiRoute.ts')).openApiRoutes(allRoutes),
 } satisfies Record<string, Family>;
 
-export async function allRoutes(): Promise<readonly Route[]> {
+async function allRoutes(): Promise<readonly Route[]> {
   return (await Promise.all(Object.values(families).map((load) => load()))).flat();
 }
 

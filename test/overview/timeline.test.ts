@@ -17,7 +17,9 @@ const times = [
 ];
 const entryAt = (at: string): AuditEntry => ({
   ...({ at, chain: 'service', sequence: 1, type: 'LinkCreated', actor: { kind: 'keyward', id: 'rings' } } as const),
-  ...{ previousHash: '', hash: '', keyGeneration: 1 },
+  previousHash: '',
+  hash: '',
+  keyGeneration: 1,
 });
 
 async function timesOf(order: TimelineOrder, from: string, to: string, limit: number): Promise<string[]> {

@@ -27,9 +27,19 @@ function Subject({ of: { kind, account, key } }: { of: Entry['subject'] }) {
 }
 
 const types = [
-  ...['CustomerKeyInaccessible', 'CustomerKeyRestored', 'VerdictChanged', 'AccountCreated', 'AccountDeleted'],
-  ...['AccountKeyChanged', 'AccountKeyRewrapped', 'NewVersionFound', 'RotationStarted', 'RotationCompleted'],
-  ...['CallRefused', 'SecretsRevealed', 'StateDamaged'],
+  'CustomerKeyInaccessible',
+  'CustomerKeyRestored',
+  'VerdictChanged',
+  'AccountCreated',
+  'AccountDeleted',
+  'AccountKeyChanged',
+  'AccountKeyRewrapped',
+  'NewVersionFound',
+  'RotationStarted',
+  'RotationCompleted',
+  'CallRefused',
+  'SecretsRevealed',
+  'StateDamaged',
 ];
 
 export default function Timeline() {

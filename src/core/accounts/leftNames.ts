@@ -46,14 +46,21 @@ async function isLeft(
   return deletedAt !== undefined && writtenAt < deletedAt;
 }
 
-/** Writes the names of an account that are missing. `isListed`: among all accounts, as far as the caller knows. */
+/**
+ * Writes the names of an account that are missing. `isListed`: among all accounts, as far as the caller knows. Returns
+ * whether one was lost.
+ */
 export async function restoreNames(
   { name, place }: Pick<ActiveAccount, 'name' | 'place'>,
   isListed: boolean,
   { directory }: Pick<AccountsDeps, 'directory'>,
 ): Promise<boolean> {
   const isPlaced = place === undefined || (await directory.find(fold(name), place)) !== undefined;
-  if (!isListed) await directory.put(fold(name));
-  if (!isPlaced) await directory.put(fold(name), place);
-  return !isListed || !isPlaced;
+  let isLost = false;
+  for (const list of [...(isListed ? [] : [undefined]), ...(isPlaced ? [] : [place])]) {
+    await directory.put(fold(name), list);
+    // A name of version 0.1 was not lost.
+    if (!(await directory.removeFormer(fold(name), list))) isLost = true;
+  }
+  return isLost;
 }

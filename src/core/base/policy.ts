@@ -15,7 +15,9 @@ interface NumberRule {
 const positiveSeconds = (fallback: number): NumberRule => ({ fallback, most: 86_400 });
 const positiveCount = (fallback: number): NumberRule => ({ fallback, most: 1000, isCount: true });
 const countBetween = (least: number, most: number, fallback: number): NumberRule => ({
-  ...{ fallback, least, most },
+  fallback,
+  least,
+  most,
   isCount: true,
 });
 
@@ -102,7 +104,7 @@ export const policyNames = Object.keys(rules) as readonly (keyof Policy)[];
 const fallbacks = Object.entries(rules).map(([name, { fallback }]) => [name, fallback]);
 export const defaultPolicy = Object.freeze(Object.fromEntries(fallbacks)) as Policy;
 
-export interface PolicyProblem {
+interface PolicyProblem {
   readonly name: keyof Policy;
   readonly message: string;
 }

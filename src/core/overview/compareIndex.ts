@@ -104,7 +104,7 @@ const rowsPerCall = 1000;
 const keysPerBatch = 90;
 
 /** Removes accounts that are gone, and counts again what is there. Returns the counts of the owner. */
-export async function compareOwner(owner: string, service: CompareDeps): Promise<Counts> {
+async function compareOwner(owner: string, service: CompareDeps): Promise<Counts> {
   const { overviewIndex: index, accounts, overview, log } = service;
   return retryLostRaces(async () => {
     const stored = await index.counts(owner);

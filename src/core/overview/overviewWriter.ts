@@ -157,7 +157,8 @@ export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
     const remembered = known.accounts.get(name);
     const isKnown =
       record.lifecycle === 'active' && remembered !== undefined && isSameAccount(remembered, indexedAccountOf(record));
-    if (!isKnown) background.atOnce(`account:${name}`, () => accountNow(record, expected));
+    // A name that has another owner now is gone from the first one's rows.
+    if (!isKnown) background.atOnce(`account:${record.owner}:${name}`, () => accountNow(record, expected));
   };
 
   return {

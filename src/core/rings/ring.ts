@@ -115,7 +115,7 @@ export interface StoredRings {
 export const generationsOf = ({ rows }: Pick<StoredRing, 'rows'>): number[] =>
   [...new Set(rows.map((row) => row.generation))].toSorted((a, b) => a - b);
 
-export const lastGeneration = ({ rows, markers }: StoredRing): number =>
+const lastGeneration = ({ rows, markers }: StoredRing): number =>
   Math.max(0, ...[...rows, ...markers].map(({ generation }) => generation));
 
 /**

@@ -5,7 +5,7 @@ import { LostRace, Refusal, retryLostRaces } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';
 import type { Policy } from '../base/policy.ts';
 import type { Stored } from '../base/stored.ts';
-import { type EpochMs, iso } from '../base/time.ts';
+import { type EpochMs, optionalIso } from '../base/time.ts';
 import type { WatchStatus } from '../base/vocabulary.ts';
 import type { Binding } from '../customerKey/binding.ts';
 import { keyIdentifierTarget } from '../customerKey/keyIdentifier.ts';
@@ -20,7 +20,7 @@ import { occurrenceFacts } from './watchAuditFacts.ts';
  * The number of versions of one key that accounts may be set on. A rotation may add more, because it leaves versions
  * behind.
  */
-export const maxVersions = 100;
+const maxVersions = 100;
 const maxVersionsOfRotation = 128;
 
 /** A remote unwrap that has just succeeded, and the facts about the key that its operation has read. */
@@ -190,6 +190,6 @@ const verdictFacts = (before: Watch, after: Watch): AuditFacts[] =>
       ...cause,
       ...epoch,
       ...proof,
-      ...(releasedBy === undefined ? {} : { keyReleasedBy: iso(releasedBy) }),
+      ...defined({ keyReleasedBy: optionalIso(releasedBy) }),
     };
   });
