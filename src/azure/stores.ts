@@ -7,6 +7,7 @@ import { createClaims } from './claimTable.ts';
 import { createCustomerLinkStore } from './customerLinkTable.ts';
 import { createDataKeyUseStore, createStatusKeyStore } from './dataKeyTables.ts';
 import { createDirectory } from './directoryTable.ts';
+import { createErasureStore } from './erasureTables.ts';
 import { createIdentityDenialStore } from './identityDenialTable.ts';
 import { createOperationStore } from './operationTable.ts';
 import { createOutbox } from './outboxTable.ts';
@@ -56,6 +57,7 @@ export async function openStores(
     drills: createDrillStore(open),
     dailyPass: createDailyPassStore(open),
     outbox: createOutbox(open),
+    erasure: createErasureStore(open),
     rowRenewal: createRowRenewal(open),
     overviewIndex: createOverviewIndex(open),
     timelineIndex: createTimelineIndex(open),
