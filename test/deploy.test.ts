@@ -86,7 +86,7 @@ async function deploy(situation: Situation = {}) {
 const isReading = (call: string) => / show |^az version|^az group exists|^az bicep build-params/.test(call);
 
 describe('infra/deploy.sh', () => {
-  it('packs, then deploys the resources, the code and the event subscriptions, and prints the address', async () => {
+  it('infra/deploy.sh packs, then deploys the resources, the code and the event subscriptions, and prints the address', async () => {
     const { code, stdout, calls } = await deploy();
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'https://the-hostName\n' });
     expect(calls.filter((call) => !isReading(call))).toEqual([
@@ -118,18 +118,18 @@ describe('infra/deploy.sh', () => {
       { env: { KEYWARD_AUTH_AUDIENCE: 'a', KEYWARD_PACKAGE: '/nowhere.zip' } },
       /nowhere\.zip does not exist/,
     ],
-  ])('creates nothing, and prints what to do, when %s', async (_, situation, message) => {
+  ])('infra/deploy.sh creates nothing, and prints what to do, when %s', async (_, situation, message) => {
     const { code, stderr, calls } = await deploy(situation);
     expect(code).toBe(1);
     expect(stderr).toMatch(message);
     expect(calls.filter((call) => call !== '' && !isReading(call))).toEqual([]);
   });
 
-  it.each(['2.60.0', '2.60.1', '2.100.0', '3.0.0'])('accepts the Azure CLI %s', async (version) => {
+  it.each(['2.60.0', '2.60.1', '2.100.0', '3.0.0'])('infra/deploy.sh accepts the Azure CLI %s', async (version) => {
     expect((await deploy({ version })).code).toBe(0);
   });
 
-  it('warns when no one receives the alerts, and is silent when the parameters name a receiver', async () => {
+  it('infra/deploy.sh warns when no one receives the alerts, and is silent when the parameters name a receiver', async () => {
     expect((await deploy()).stderr).toContain('WARNING: no one receives the alerts');
     const text = readFileSync(parameters, 'utf8');
     const receivers = [
@@ -146,7 +146,7 @@ describe('infra/deploy.sh', () => {
     expect((await deploy({ env })).stderr).not.toContain('WARNING');
   });
 
-  it('deploys the package of a release without building one', async () => {
+  it('infra/deploy.sh deploys the package of a release without building one', async () => {
     const package_ = join(folder, 'keyward-1.zip');
     writeFileSync(package_, '');
     const { code, calls } = await deploy({ env: { KEYWARD_AUTH_AUDIENCE: 'a', KEYWARD_PACKAGE: package_ } });
@@ -155,7 +155,7 @@ describe('infra/deploy.sh', () => {
     expect(calls.find((call) => call.includes('config-zip'))).toContain(`--src ${package_}`);
   });
 
-  it('creates the parameter file that git ignores, once, and does not overwrite it later', async () => {
+  it('infra/deploy.sh creates the parameter file that git ignores, once, and does not overwrite it later', async () => {
     const at = join(folder, 'project/');
     cpSync(`${root}infra`, join(at, 'infra'), {
       recursive: true,
@@ -172,14 +172,14 @@ describe('infra/deploy.sh', () => {
     expect(readFileSync(`${root}.gitignore`, 'utf8').split('\n')).toContain('infra/*.bicepparam');
   });
 
-  it('needs no audience when the parameters read none', async () => {
+  it('infra/deploy.sh needs no audience when the parameters read none', async () => {
     const text = readFileSync(parameters, 'utf8');
     const withKeys = join(folder, 'keys.bicepparam');
     writeFileSync(withKeys, text.replace(/^param authAudience.*$/m, ''));
     expect((await deploy({ env: {}, parameters: withKeys })).code).toBe(0);
   });
 
-  it('waits for new roles to reach the storage account, and subscribes nothing before the code is there', async () => {
+  it('infra/deploy.sh waits for new roles to reach the storage account, and subscribes nothing before the code is there', async () => {
     const { code, calls } = await deploy({ package: 3 });
     expect(code).toBe(0);
     expect(calls.filter((call) => call.includes('config-zip'))).toHaveLength(4);
@@ -188,27 +188,27 @@ describe('infra/deploy.sh', () => {
     );
   });
 
-  it('waits for Event Grid to find the functions', async () => {
+  it('infra/deploy.sh waits for Event Grid to find the functions', async () => {
     const { code, calls } = await deploy({ events: 2 });
     expect(code).toBe(0);
     expect(calls.filter((call) => call.includes('--name keyward-events'))).toHaveLength(3);
   });
 
-  it('deploys with rights on one resource group, which it leaves as it is', async () => {
+  it('infra/deploy.sh deploys with rights on one resource group, which it leaves as it is', async () => {
     const { code, calls } = await deploy({ isLimited: true });
     expect(code).toBe(0);
     expect(calls.filter((call) => /group create --name group|provider register/.test(call))).toEqual([]);
     expect(calls.filter((call) => call.includes('config-zip'))).toHaveLength(1);
   });
 
-  it('gives up in the end', async () => {
+  it('infra/deploy.sh gives up in the end', async () => {
     const { code, calls } = await deploy({ package: 100 });
     expect(code).toBe(1);
     expect(calls.filter((call) => call.includes('keyward-events'))).toEqual([]);
     expect((await deploy({ events: 100 })).code).toBe(1);
   });
 
-  it('reads outputs that infra/main.bicep has, and gives infra/events.bicep the parameters that it requires', () => {
+  it('infra/deploy.sh reads outputs that infra/main.bicep has, and gives infra/events.bicep the parameters that it requires', () => {
     const script = ['deploy.sh', 'az.sh'].map((name) => readFileSync(`${root}infra/${name}`, 'utf8')).join('');
     const main = JSON.parse(readFileSync(`${root}infra/main.json`, 'utf8'));
     const events = JSON.parse(readFileSync(`${root}infra/events.json`, 'utf8'));

@@ -63,7 +63,7 @@ async function hook(
 const creating = (calls: readonly string[]) => calls.filter((call) => /create|update|rest|azd/.test(call));
 
 describe('infra/azd/hooks.sh', () => {
-  it('makes an application for the environment before the resources, and gives its client id to azd', async () => {
+  it('infra/azd/hooks.sh makes an application for the environment before the resources, and gives its client id to azd', async () => {
     const { code, stderr, calls } = await hook('preprovision');
     expect(code).toBe(0);
     expect(calls).toContainEqual(expect.stringContaining('az ad app create --display-name Keyward-trial '));
@@ -71,7 +71,7 @@ describe('infra/azd/hooks.sh', () => {
     expect(stderr).toContain('WARNING: no one receives the alerts');
   });
 
-  it('subscribes the events after the code, waits for Event Grid to find the functions, and prints the address', async () => {
+  it('infra/azd/hooks.sh subscribes the events after the code, waits for Event Grid to find the functions, and prints the address', async () => {
     const { code, stdout, calls } = await hook('postdeploy', { events: 2 });
     expect([code, stdout]).toEqual([0, 'https://the-host\n']);
     const deployments = calls.filter((call) => call.includes('--name keyward-events --resource-group rg-trial'));
@@ -81,7 +81,7 @@ describe('infra/azd/hooks.sh', () => {
     );
   });
 
-  it('leaves the events of the subscription alone where it has a system topic already', async () => {
+  it('infra/azd/hooks.sh leaves the events of the subscription alone where it has a system topic already', async () => {
     const { calls } = await hook('postdeploy', { env: { WATCH_SUBSCRIPTION: 'false' } });
     expect(calls.at(-1)).toContain('watchSubscription=false');
   });
@@ -93,7 +93,7 @@ describe('infra/azd/hooks.sh', () => {
       { loggedIn: 'other' },
       /subscription other.*az account set --subscription the-subscription/s,
     ],
-  ])('creates nothing, and prints what to do, when %s', async (_, situation, message) => {
+  ])('infra/azd/hooks.sh creates nothing, and prints what to do, when %s', async (_, situation, message) => {
     for (const step of ['preprovision', 'postdeploy']) {
       const { code, stderr, calls } = await hook(step, situation);
       expect(code).toBe(1);

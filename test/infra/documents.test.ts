@@ -18,7 +18,7 @@ describe('infra/customer/README.md', () => {
   const bounds = /^## Bounds$([\s\S]*?)^## /m.exec(read('docs/states-and-bounds.md'))?.[1] ?? '';
   const readme = read('infra/customer/README.md');
 
-  it('promises, for each way to cut the service off, the bound of docs/states-and-bounds.md', () => {
+  it('infra/customer/README.md promises, for each way to cut the service off, the bound of docs/states-and-bounds.md', () => {
     const found = [...readme.matchAll(/^\| .+ \| `(\w+)` \| (\d+) s.* \|$/gm)].map(([, cause, seconds]) => [
       cause,
       seconds,
@@ -43,14 +43,14 @@ describe('infra/customer/README.md', () => {
     ['no unwrapped account key outlives (\\d+) s', 'no unwrapped account key in any process'],
     ['; (\\d+) s where the vault\\s+cannot be reached', 'when the vault is unreachable too'],
     ['work again within (\\d+) s', 'access back → Enabled'],
-  ])('promises what the bounds say: %s', (promise, row) => {
+  ])('infra/customer/README.md promises what the bounds say: %s', (promise, row) => {
     const line = bounds.split('\n').find((one) => one.includes(row));
     expect(new RegExp(promise).exec(readme)?.[1]).toBe(/\| (\d+) s \|$/.exec(line ?? '')?.[1]);
   });
 });
 
 describe.each(['docs/size-and-cost.md', 'docs/capacity.md'])('%s', (document) => {
-  it('calculates right: every sum in its tables', () => {
+  it(`${document} calculates right: every sum in its tables`, () => {
     const sums = [...read(document).matchAll(/\| ([\d,][\d,.·+ ]*) = ([\d,]+)(?= \|)/g)];
     expect(sums.length).toBeGreaterThan(7);
     const number = (text: string) => Number(text.replaceAll(',', ''));
@@ -64,7 +64,7 @@ describe.each(['docs/size-and-cost.md', 'docs/capacity.md'])('%s', (document) =>
 });
 
 describe('docs/size-and-cost.md', () => {
-  it('counts the alert rules and how often they run as the templates deploy them', () => {
+  it('docs/size-and-cost.md counts the alert rules and how often they run as the templates deploy them', () => {
     const text = read('docs/size-and-cost.md');
     const rules = asShipped.of('Microsoft.Insights/scheduledQueryRules');
     const every = (frequency: string) => rules.filter(({ properties }) => properties.evaluationFrequency === frequency);
@@ -73,7 +73,7 @@ describe('docs/size-and-cost.md', () => {
     expect(every('PT5M').length + every('PT15M').length).toBe(rules.length);
   });
 
-  it('counts the private endpoints as the templates deploy them', () => {
+  it('docs/size-and-cost.md counts the private endpoints as the templates deploy them', () => {
     const endpoints = ownNetwork.of('Microsoft.Network/privateEndpoints').map(({ name }) => name.split('-').at(-1));
     // This deployment has no recovery vault of its own, which is one more.
     const ofServices = endpoints.filter((group) => group !== 'sites').length + 1;
@@ -84,7 +84,7 @@ describe('docs/size-and-cost.md', () => {
 describe('docs/backup-and-restore.md', () => {
   const text = read('docs/backup-and-restore.md');
 
-  it('lists every table that is backed up, and every table is, except those without lasting content', () => {
+  it('docs/backup-and-restore.md lists every table that is backed up, and every table is, except those without lasting content', () => {
     const tables = [...read('docs/storage.md').matchAll(/^\| `(keyward\w+)` \|/gm)].map(([, name = '']) => name);
     const withoutLastingContent = ['keywardoverview'];
     const saved = [...tableNames];
@@ -100,7 +100,7 @@ describe('docs/backup-and-restore.md', () => {
     expect(emptied.split(' ').map((name) => `keyward${name}`)).toEqual(saved);
   });
 
-  it('starts the daily pass after a restore with a message that the app accepts', () => {
+  it('docs/backup-and-restore.md starts the daily pass after a restore with a message that the app accepts', () => {
     const [, content = ''] = /--queue-name daily-pass --content (\S+)/.exec(text) ?? [];
     const message = JSON.parse(Buffer.from(content, 'base64').toString('utf8'));
     expect(dailyMessage.safeParse(message).success).toBe(true);
@@ -109,7 +109,7 @@ describe('docs/backup-and-restore.md', () => {
 });
 
 describe('docs/deploy.md', () => {
-  it('names the version of the Azure CLI and the number of deployments that were checked', () => {
+  it('docs/deploy.md names the version of the Azure CLI and the number of deployments that were checked', () => {
     const [major, minor] = JSON.parse(read('test/az/commands.json')).version.split('.');
     const text = read('docs/deploy.md');
     expect(text).toContain(`exists in Azure CLI ${major}.${minor}.`);
@@ -117,7 +117,7 @@ describe('docs/deploy.md', () => {
     expect(text).toContain('evaluates six deployments');
   });
 
-  it('asks for the version of the Azure CLI that the scripts require', () => {
+  it('docs/deploy.md asks for the version of the Azure CLI that the scripts require', () => {
     const [, least] = /^least_az=(.+)$/m.exec(read('infra/az.sh')) ?? [];
     expect(read('docs/deploy.md')).toContain(`azure/install-azure-cli) ${least} or newer`);
   });
@@ -128,7 +128,7 @@ describe('the documents', () => {
   const main = JSON.parse(read('infra/main.json'));
   const documents = globSync('{docs,infra}/**/*.md', { cwd: root });
 
-  it('name only parameters that infra/main.bicep has', () => {
+  it('the documents name only parameters that infra/main.bicep has', () => {
     const named = documents.flatMap((path) =>
       [...read(path).matchAll(/\bparam (\w+)|`(\w+) = (?:'|\[|true|false|\d)/g)].map(([, a, b]) => a ?? b),
     );
@@ -136,7 +136,7 @@ describe('the documents', () => {
     expect(named.filter((name) => !Object.hasOwn(main.parameters, name ?? ''))).toEqual([]);
   });
 
-  it('read only outputs that infra/main.bicep has', () => {
+  it('the documents read only outputs that infra/main.bicep has', () => {
     const outputs = documents.flatMap((path) => namesIn(blocksIn(read(path)), /(?:\$\(|^)output (\w+)/gm));
     expect(outputs.length).toBeGreaterThan(8);
     expect(outputs.filter((name) => !Object.hasOwn(main.outputs, name))).toEqual([]);
@@ -150,7 +150,7 @@ describe.each(['docs/deploy.md', 'docs/networks.md', 'docs/backup-and-restore.md
     const sections = sectionsOf(read(path));
 
     // zsh runs a comment as a command, and fails on a pattern without a match, as a person has it by default on macOS.
-    it('can be pasted into zsh: they have no comments and no unquoted patterns', () => {
+    it(`the commands of ${path} can be pasted into zsh: they have no comments and no unquoted patterns`, () => {
       const plain = blocksIn(read(path)).flatMap((block) =>
         filled(block)
           .replaceAll(/'[^']*'|"(?:\\.|\$\([^)]*\)|[^"\\])*"/g, 'quoted')
@@ -161,12 +161,12 @@ describe.each(['docs/deploy.md', 'docs/networks.md', 'docs/backup-and-restore.md
     });
 
     // zsh takes `$NAME:e` for the extension of a file name, in quotes too. `${NAME}:e` is safe.
-    it('can be pasted into zsh: no name is followed by a colon and a letter', () => {
+    it(`the commands of ${path} can be pasted into zsh: no name is followed by a colon and a letter`, () => {
       expect(blocksIn(read(path)).flatMap((block) => block.match(/\$\w+:[A-Za-z]/g) ?? [])).toEqual([]);
     });
 
     it.each(sections.map(({ title, text }) => [title, text]))(
-      'have a value for each name that they use under "%s", there or in what is run first',
+      `the commands of ${path} have a value for each name that they use under "%s", there or in what is run first`,
       (_, section) => {
         const used = namesIn(codeIn(section), /\$\{?([A-Z][A-Z_]+)/g);
         const set = [...namesSet(section), ...(path === 'infra/customer/README.md' ? [] : inEveryShell)];
