@@ -25,7 +25,7 @@ export function ofAccount({ pendingDeletion: pending }: Pick<IndexedAccount, 'pe
   return { accounts: 1, [`encryption.${type}`]: 1, ...state };
 }
 
-/** What the data plane gets by a key's status. Suspect and Unreachable: of processes that hold the account key. */
+/** Whether calls on data keys and secrets work, by the status of the key. Under Suspect and Unreachable they work in the processes that hold the account key. */
 const servedBy = {
   Accessible: 'yes',
   Suspect: 'untilLeaseEnd',
