@@ -1,7 +1,14 @@
 /** What the background passes leave for the next one, and for readiness: the sweep, its ranges, the daily pass, the drill. */
 
+import { accountNamePattern } from '../core/base/names.ts';
 import type { EpochMs } from '../core/base/time.ts';
-import type { DailyPassState, DailyPassStore } from '../core/dailyProgress.ts';
+import {
+  type DailyPassState,
+  type DailyPassStore,
+  mostBounds,
+  type NameBounds,
+  noBounds,
+} from '../core/dailyProgress.ts';
 import type { DrillResult, DrillStore } from '../core/drill.ts';
 import type { RangeState, RangeStore, SweepMark } from '../core/vaultWork/ports.ts';
 import { isTime } from './storedTime.ts';
@@ -52,6 +59,13 @@ export function createRangeStore(open: OpenTable): RangeStore {
   };
 }
 
+const isBounds = (value: unknown): value is NameBounds => {
+  const { names, each, pages } = Object(value) as Partial<NameBounds>;
+  const isName = (name: unknown) => typeof name === 'string' && accountNamePattern.test(name);
+  const areNames = Array.isArray(names) && names.length <= mostBounds && names.every(isName);
+  return areNames && Number.isSafeInteger(each) && Number.isSafeInteger(pages);
+};
+
 /** Plain, as the sweep's mark: readiness shows it, and it decides nothing. */
 export function createDailyPassStore(open: OpenTable): DailyPassStore {
   const table = open('service');
@@ -59,9 +73,10 @@ export function createDailyPassStore(open: OpenTable): DailyPassStore {
 
   return {
     async read() {
-      const { startedAt, messages, isDivided } = Object((await table.readPlain(key))?.value) as Partial<DailyPassState>;
+      const stored = Object((await table.readPlain(key))?.value) as Partial<DailyPassState>;
+      const { startedAt, messages, isDivided, bounds } = stored;
       if (!isTime(startedAt) || !Number.isSafeInteger(messages) || messages === undefined) return undefined;
-      return { startedAt, messages, isDivided: isDivided === true };
+      return { startedAt, messages, isDivided: isDivided === true, bounds: isBounds(bounds) ? bounds : noBounds };
     },
     write: (state) => table.put(plainRowOf(key, state)),
   };
