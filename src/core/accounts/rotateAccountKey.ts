@@ -42,7 +42,10 @@ export function rotateAccountKey(
   });
 }
 
-/** Uses the current version of the customer key. A newer version that breaks a rule must not delay the response to a leak. */
+/**
+ * Uses the current version of the customer key. A newer version that breaks a rule must not delay the response to a
+ * leak.
+ */
 function inputOf(encryption: Encryption): EncryptionInput {
   if (encryption.type === 'SystemKey') return { type: 'SystemKey' };
   const { keyIdentifier, version, binding } = encryption;

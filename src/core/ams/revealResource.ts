@@ -1,4 +1,7 @@
-/** A resource with its secrets. Each secret is revealed as by a call of its own, with the same gate, lease, log line and audit. */
+/**
+ * A resource with its secrets. Each secret is revealed as by a call of its own, with the same gate, lease, log line and
+ * audit.
+ */
 import { type Bytes, wipe } from '../base/bytes.ts';
 import { Refusal } from '../base/errors.ts';
 import type { SecretKind } from '../base/vocabulary.ts';
@@ -27,8 +30,8 @@ export const showAt = (properties: Json, at: JsonPath, shown: Shown): Json =>
 
 /**
  * The properties with every secret in its place, as `shown`. A secret that was deleted by its own name is `deleted`. A
- * row that names another kind of secret was edited: through it `Secrets.Reveal` would read what needs another role. @throws Refusal
- * KeyMaterialMismatch
+ * row that names another kind of secret was edited: through it `Secrets.Reveal` would read what needs another role.
+ * @throws Refusal KeyMaterialMismatch
  */
 export async function revealResource(
   { ref, value }: StoredResource,

@@ -141,7 +141,8 @@ const secretInput = (ref: ResourceRef, { label, value }: ResourceSecretInput, na
 });
 
 /**
- * Overwrites a secret that an earlier call left without a row, if it is unchanged since the read. Any other secret of the name belongs to another writer.
+ * Overwrites a secret that an earlier call left without a row, if it is unchanged since the read. Any other secret of
+ * the name belongs to another writer.
  */
 async function conditionsFor(
   ref: ResourceRef,
@@ -163,7 +164,8 @@ async function conditionsFor(
 }
 
 /**
- * After the row is saved: give each secret a version that no other writer has seen, or write its value again where another writer has changed it.
+ * After the row is saved: give each secret a version that no other writer has seen, or write its value again where
+ * another writer has changed it.
  */
 async function takeKey(
   ref: ResourceRef,

@@ -12,7 +12,8 @@ import type { DataKeyOperation } from '../base/vocabulary.ts';
 import type { DataKeysDeps } from './deps.ts';
 
 /**
- * Runs before the answer is sent. An answer is not sent when it cannot be audited, or when its account was deleted after the account was read. @throws Refusal AccountNotFound
+ * Runs before the answer is sent. An answer is not sent when it cannot be audited, or when its account was deleted
+ * after the account was read. @throws Refusal AccountNotFound
  */
 export async function auditDataKeys(
   { record }: AccountView,

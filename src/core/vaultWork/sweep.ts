@@ -12,7 +12,10 @@ import { sweepRange } from './sweepRange.ts';
 
 const sendsAtOnce = 32;
 const rangesAtOnce = 4;
-/** The number of keys that are the work of one message. Each invocation costs a second, and a process that starts sends slowly. */
+/**
+ * The number of keys that are the work of one message. Each invocation costs a second, and a process that starts sends
+ * slowly.
+ */
 const fewKeys = 64;
 /** A handler may run for ten minutes, and the next sweep starts after one. */
 const workMs = 45_000;
