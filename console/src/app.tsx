@@ -1,39 +1,58 @@
 /** The frame of the console: the views, and who is signed in. */
 import { Button } from '@fluentui/react-components';
+import { useQueryClient } from '@tanstack/react-query';
 import { type ComponentType, type ReactNode, useEffect, useRef } from 'react';
+import type { Api } from './api.ts';
 import { useConsole } from './context.ts';
-import { Link, useAddress } from './navigation.tsx';
+import { type List, listQuery } from './list.ts';
+import { beforeNavigation, Link, useAddress } from './navigation.tsx';
 import { Empty } from './parts/states.tsx';
 import AccountView from './views/account.tsx';
-import Accounts from './views/accounts.tsx';
+import Accounts, { accountsList } from './views/accounts.tsx';
 import Audit from './views/audit.tsx';
 import Drills from './views/drills.tsx';
 import KeyView from './views/key.tsx';
-import Keys from './views/keys.tsx';
+import Keys, { keysList } from './views/keys.tsx';
 import Now from './views/now.tsx';
 import Owner from './views/owner.tsx';
 import Play from './views/play.tsx';
-import Timeline from './views/timeline.tsx';
+import Timeline, { timelineList } from './views/timeline.tsx';
 
 interface View {
   readonly name: string;
   readonly path: string;
   readonly view: ComponentType;
+  /** The list that the view shows first. Its request is sent before the view is drawn. */
+  readonly list?: (api: Api, query: URLSearchParams) => List<ListedPage>;
   readonly isLocal?: true;
+}
+
+interface ListedPage {
+  readonly value: readonly unknown[];
+  readonly nextLink?: string;
 }
 
 const views: readonly View[] = [
   { name: 'Now', path: '/', view: Now },
-  { name: 'Accounts', path: '/accounts', view: Accounts },
-  { name: 'Keys', path: '/keys', view: Keys },
-  { name: 'Timeline', path: '/timeline', view: Timeline },
+  { name: 'Accounts', path: '/accounts', view: Accounts, list: accountsList },
+  { name: 'Keys', path: '/keys', view: Keys, list: keysList },
+  { name: 'Timeline', path: '/timeline', view: Timeline, list: timelineList },
   { name: 'Audit', path: '/audit', view: Audit },
   { name: 'Drills and bounds', path: '/drills', view: Drills },
   { name: 'Play the customer', path: '/play', view: Play, isLocal: true },
 ];
 
 export function App() {
-  const { session, config } = useConsole();
+  const { api, session, config } = useConsole();
+  const queries = useQueryClient();
+  useEffect(
+    () =>
+      beforeNavigation(({ path: next, query: filters }) => {
+        const list = views.find((one) => one.path === next)?.list;
+        if (list !== undefined) void queries.prefetchInfiniteQuery(listQuery(list(api, filters)));
+      }),
+    [api, queries],
+  );
   const { path, query } = useAddress();
   const shown = views.filter(({ isLocal }) => isLocal === undefined || config.local !== undefined);
   const { title, view: View } = viewAt(path, query, shown);

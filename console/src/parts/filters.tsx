@@ -3,9 +3,8 @@ import { Field, Input, Select } from '@fluentui/react-components';
 import { useEffect, useState } from 'react';
 import { setQuery, useAddress } from '../navigation.tsx';
 
-/** The filters of these names that the address has. An empty one is no filter. */
-export function useFilters<N extends string>(...names: readonly N[]): Partial<Record<N, string>> {
-  const { query } = useAddress();
+/** The filters of these names that an address has. An empty one is no filter. */
+export function filtersOf<N extends string>(query: URLSearchParams, names: readonly N[]): Partial<Record<N, string>> {
   const entries = names.map((name) => [name, query.get(name)]).filter(([, value]) => value !== null && value !== '');
   return Object.fromEntries(entries) as Partial<Record<N, string>>;
 }

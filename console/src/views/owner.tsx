@@ -13,7 +13,8 @@ export default function Owner() {
   const { api } = useConsole();
   const { path } = useAddress();
   const owner = decodeURIComponent(path.split('/').at(-1) ?? '');
-  const { rows, first, error, refetch, isComplete } = useList<Key, Schemas['OverviewOwner']>(['owner', owner], {
+  const { rows, first, error, refetch, isComplete } = useList<Key, Schemas['OverviewOwner']>({
+    key: ['owner', owner],
     read: (query) => bodyOf(api.GET('/api/operator/owners/{owner}', { params: { path: { owner }, query } })),
     refetchInterval: 5_000,
   });
