@@ -5,7 +5,8 @@ import { type ComponentType, type ReactNode, useEffect, useRef } from 'react';
 import type { Api } from './api.ts';
 import { useConsole } from './context.ts';
 import { type List, listQuery } from './list.ts';
-import { beforeNavigation, Link, useAddress } from './navigation.tsx';
+import { beforeNavigation, Link, nameIn, useAddress } from './navigation.tsx';
+import { Boundary } from './parts/boundary.tsx';
 import { Empty } from './parts/states.tsx';
 import AccountView from './views/account.tsx';
 import Accounts, { accountsList } from './views/accounts.tsx';
@@ -17,6 +18,7 @@ import Now from './views/now.tsx';
 import Owner from './views/owner.tsx';
 import Play from './views/play.tsx';
 import Timeline, { timelineList } from './views/timeline.tsx';
+import { visible } from './visible.ts';
 
 interface View {
   readonly name: string;
@@ -91,7 +93,9 @@ export function App() {
             <Link to="/">Show what is down now.</Link>
           </Empty>
         ) : (
-          <View key={title} />
+          <Boundary key={title}>
+            <View />
+          </Boundary>
         )}
       </Content>
     </>
@@ -101,11 +105,11 @@ export function App() {
 const isWithin = (path: string, view: string): boolean => path === view || path.startsWith(`${view}/`);
 
 function viewAt(path: string, query: URLSearchParams, shown: readonly View[]): { title: string; view?: ComponentType } {
-  const [, account] = /^\/accounts\/([^/]+)$/.exec(path) ?? [];
-  if (account !== undefined) return { title: decodeURIComponent(account), view: AccountView };
-  const [, owner] = /^\/owners\/([^/]+)$/.exec(path) ?? [];
-  if (owner !== undefined) return { title: `Customer ${decodeURIComponent(owner)}`, view: Owner };
-  if (path === '/keys/one') return { title: query.get('key')?.replace('https://', '') ?? 'Key', view: KeyView };
+  const name = nameIn(path);
+  if (/^\/accounts\/[^/]+$/.test(path) && name !== undefined) return { title: visible(name), view: AccountView };
+  if (/^\/owners\/[^/]+$/.test(path) && name !== undefined) return { title: `Customer ${visible(name)}`, view: Owner };
+  if (path === '/keys/one')
+    return { title: visible(query.get('key')?.replace('https://', '') ?? 'Key'), view: KeyView };
   const found = shown.find((one) => one.path === path);
   return found === undefined ? { title: 'Not found' } : { title: found.name, view: found.view };
 }

@@ -28,6 +28,15 @@ function addressOf(href: string): Address {
   return { path: pathname.slice(base.length).replace(/\/$/, '') || '/', query: searchParams };
 }
 
+/** The last part of a path, decoded. Undefined: the address does not encode a text. */
+export function nameIn(path: string): string | undefined {
+  try {
+    return decodeURIComponent(path.split('/').at(-1) ?? '');
+  } catch {
+    return undefined;
+  }
+}
+
 const starters = new Set<(next: Address) => void>();
 
 /** Calls a function with each next address, before its view is drawn. @returns what ends that. */

@@ -13,6 +13,9 @@ import { Ago } from '../parts/time.tsx';
 
 type Listed = Schemas['OverviewAccount'];
 
+const states = ['Enabled', 'CustomerKeyInaccessible', 'PendingDeletion'];
+const served = ['yes', 'untilLeaseEnd', 'no'];
+
 export const statuses = ['Accessible', 'Suspect', 'Inaccessible', 'Unreachable', 'Unknown'] as const;
 
 const columns: readonly Column<Listed>[] = [
@@ -47,9 +50,9 @@ export default function Accounts() {
   return (
     <>
       <div className="filters">
-        <ChoiceFilter name="state" label="State" choices={['Enabled', 'CustomerKeyInaccessible', 'PendingDeletion']} />
+        <ChoiceFilter name="state" label="State" choices={states} />
         <ChoiceFilter name="status" label="Key status" choices={statuses} />
-        <ChoiceFilter name="served" label="Data plane" choices={['yes', 'untilLeaseEnd', 'no']} />
+        <ChoiceFilter name="served" label="Data plane" choices={served} />
         <TextFilter name="owner" label="Owner" />
         <TextFilter name="name" label="Name begins with" />
         <TextFilter name="cause" label="Cause" />

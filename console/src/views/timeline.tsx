@@ -26,6 +26,7 @@ function Subject({ of: { kind, account, key } }: { of: Entry['subject'] }) {
   return <span>{kind}</span>;
 }
 
+const orders = ['newest', 'oldest'];
 const types = [
   ...['CustomerKeyInaccessible', 'CustomerKeyRestored', 'VerdictChanged', 'AccountCreated', 'AccountDeleted'],
   ...['AccountKeyChanged', 'AccountKeyRewrapped', 'NewVersionFound', 'RotationStarted', 'RotationCompleted'],
@@ -51,7 +52,7 @@ export default function Timeline() {
         <TimeFilter name="from" label="From" />
         <TimeFilter name="to" label="To" />
         <ChoiceFilter name="type" label="Type" choices={types} />
-        <ChoiceFilter name="order" label="Order" choices={['newest', 'oldest']} />
+        <ChoiceFilter name="order" label="Order" choices={orders} />
         <TextFilter name="owner" label="Owner" />
         <TextFilter name="account" label="Account" />
         <TextFilter name="key" label="Key identifier" />
