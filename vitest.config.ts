@@ -15,7 +15,6 @@ const slowest = [
   'test/app/permissions',
   'test/matrix/',
   'test/app/inaccessible',
-  'test/twoHosts',
   'test/ams/',
   'test/rings/rotateRing',
   'test/app/announcements',
@@ -23,6 +22,15 @@ const slowest = [
   'test/vaultWork/damageMatrix',
   'test/rotation/',
 ];
+
+/** The files of `npm run test:exhaustive`, which runs no other file. `npm test` walks a part of their cases. */
+const exhaustive = [
+  'test/faults/storageFaults.test.ts',
+  'test/app/openApiFuzz.test.ts',
+  'test/vaultWork/damageMatrix.test.ts',
+];
+/** Processes that are killed at random for a minute: `npm test` has the tests of each single death. */
+const onlyExhaustive = ['test/twoHosts.test.ts'];
 
 class SlowestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -34,9 +42,11 @@ class SlowestFirst extends BaseSequencer {
   }
 }
 
-export default defineConfig({
+export default defineConfig(({ mode }) => ({
   test: {
-    include: ['{test,packages/*/test}/**/*.test.ts'],
+    ...(mode === 'exhaustive'
+      ? { include: [...onlyExhaustive, ...exhaustive] }
+      : { include: ['{test,packages/*/test}/**/*.test.ts'], exclude: onlyExhaustive }),
     // Against tests that hang: far above what the slowest takes on a machine that is busy with other work.
     testTimeout: 180_000,
     hookTimeout: 180_000,
@@ -49,4 +59,4 @@ export default defineConfig({
     server: { deps: { external: [/\/dist\//] } },
     coverage: { provider: 'v8', include: ['src/**', 'packages/*/src/**'], reporter: ['text-summary', 'html'] },
   },
-});
+}));

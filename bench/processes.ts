@@ -52,7 +52,10 @@ export async function startProcesses(): Promise<Processes> {
   const identity = await start<Identity>('packages/entra-emulator/src/main.ts', JSON.stringify(directory));
   const emulator = await start<{ url: string }>(
     'packages/key-vault-emulator/src/main.ts',
-    ...['--identity-url', identity.url, '--key-pool', keyPool],
+    '--identity-url',
+    identity.url,
+    '--key-pool',
+    keyPool,
   );
   const keyVault = keyVaultControl(emulator.url);
   await createOperatorVault(keyVault);

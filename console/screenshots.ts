@@ -5,8 +5,8 @@
 import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { caller, until } from '../src/local/client.ts';
+import { compressedTime } from '../src/local/demo/compressedTime.ts';
 import { drillSettings, prepareCanary } from '../src/local/demo/drill.ts';
-import { compressedTime } from '../src/local/demo/story.ts';
 import { location, operatorToken } from '../src/local/operator.ts';
 import { startStack } from '../src/local/stack.ts';
 import { launch } from '../test/console/browser.ts';

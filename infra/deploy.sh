@@ -14,18 +14,10 @@ region=${2:?'Usage: infra/deploy.sh <resource group> <region> [parameter file]'}
 root=$(cd "$(dirname "$0")/.." && pwd)
 parameters=${3:-$root/infra/production.bicepparam}
 package=${KEYWARD_PACKAGE:-$root/build/keyward.zip}
-# 2.60.0 is the first that deploys a package to Flex Consumption and lists the runtimes of a region.
-least_az=2.60.0
-
-fail() {
-  echo "$1" >&2
-  exit 1
-}
+source "$root/infra/az.sh"
 
 # Everything that is missing is reported before anything is created.
-az_version=$(az version --query '"azure-cli"' --output tsv) || fail 'The Azure CLI (az) is not on PATH.'
-[[ $(printf '%s\n' "$least_az" "$az_version" | sort -V | head -n 1) == "$least_az" ]] ||
-  fail "The Azure CLI is $az_version. Keyward needs $least_az or newer: az upgrade"
+require_az
 subscription=$(az account show --query name --output tsv) ||
   fail 'Log in first: az login, then az account set --subscription <subscription>.'
 if [[ ! -f $parameters ]]; then
@@ -66,25 +58,15 @@ az bicep build-params --file "$parameters" --stdout >/dev/null ||
 echo "Deploys to the subscription $subscription." >&2
 for provider in Microsoft.Web Microsoft.Storage Microsoft.KeyVault Microsoft.EventGrid Microsoft.Insights \
   Microsoft.OperationalInsights Microsoft.App Microsoft.Network; do
-  [[ $(az provider show --namespace $provider --query registrationState --output tsv) == Registered ]] ||
-    az provider register --namespace $provider --wait
+  # An identity with rights on one resource group only may not read this. Then a person has registered the providers.
+  state=$(az provider show --namespace $provider --query registrationState --output tsv 2>/dev/null) || continue
+  [[ $state == Registered ]] || az provider register --namespace $provider --wait
 done
-
-# <attempts> <what failed> <command>
-retry() {
-  local attempt times=$1 what=$2
-  shift 2
-  for ((attempt = 1; ; attempt++)); do
-    "$@" && return
-    ((attempt < times)) || fail "$what"
-    echo "Tries again in ${RETRY_SECONDS:-30} s ($attempt of $times)." >&2
-    sleep "${RETRY_SECONDS:-30}"
-  done
-}
 
 [[ -n ${KEYWARD_PACKAGE:-} ]] || npm --prefix "$root" run --silent package
 
-az group create --name "$group" --location "$region" --output none
+# An existing group keeps its tags: another creation would remove them.
+[[ $(az group exists --name "$group") == true ]] || az group create --name "$group" --location "$region" --output none
 az deployment group create --name keyward --resource-group "$group" --parameters "$parameters" --output none
 output() {
   az deployment group show --name keyward --resource-group "$group" --query "properties.outputs.$1.value" --output "${2:-tsv}"
@@ -95,10 +77,6 @@ app=$(output appName)
 retry 20 'The package could not be deployed.' \
   az functionapp deployment source config-zip --resource-group "$group" --name "$app" --src "$package" --output none
 
-# Event Grid finds new functions after a moment.
-retry 6 'The events could not be subscribed. Keyward works without them, more slowly. Run this again after you fixed the cause.' \
-  az deployment group create --name keyward-events --resource-group "$group" --template-file "$root/infra/events.bicep" --output none \
-  --parameters "appName=$app" "hostStorageName=$(output hostStorageName)" "operatorVaultName=$(output operatorVaultName)" \
-  "watchSubscription=${WATCH_SUBSCRIPTION:-true}" "tags=$(output tags json)"
+subscribe_events "$group" "$app" "$(output hostStorageName)" "$(output operatorVaultName)" "$(output tags json)"
 
 echo "https://$(output hostName)"

@@ -9,14 +9,10 @@
 set -euo pipefail
 
 name=${KEYWARD_APPLICATION_NAME:-Keyward}
-root=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$(dirname "$0")/.." && pwd)
+source "$root/infra/az.sh"
 # The Azure CLI (azure-cli, _constants: AZURE_CLI_CLIENT_ID).
 AZURE_CLI=04b07795-8ddb-461a-bbee-02f9e1bf7b46
-
-fail() {
-  echo "$1" >&2
-  exit 1
-}
 
 client_id() {
   az ad app list --filter "displayName eq '$name'" --query '[].appId' --output tsv
@@ -35,17 +31,18 @@ call_graph() {
 
 make_application() {
   local id
+  require_az
   find_graph
   id=$(client_id)
   [[ $id != *$'\n'* ]] || fail "The tenant has several applications named $name. Set KEYWARD_APPLICATION_NAME."
   if [[ -z $id ]]; then
     id=$(az ad app create --display-name "$name" --sign-in-audience AzureADMyOrg --query appId --output tsv)
   fi
-  az ad app update --id "$id" --identifier-uris "api://$id" --app-roles "@$root/entra/roles.json"
+  az ad app update --id "$id" --identifier-uris "api://$id" --app-roles "@$root/infra/entra/roles.json"
   # A person gets a token through the Azure CLI without a consent. The scope must exist before the Azure CLI is allowed to
   # use it, so these are two calls.
-  call_graph "applications(appId='$id')" PATCH "@$root/entra/scope.json"
-  call_graph "applications(appId='$id')" PATCH "@$root/entra/azureCli.json"
+  call_graph "applications(appId='$id')" PATCH "@$root/infra/entra/scope.json"
+  call_graph "applications(appId='$id')" PATCH "@$root/infra/entra/azureCli.json"
   [[ -n $(az ad sp list --filter "appId eq '$id'" --query '[].id' --output tsv) ]] || az ad sp create --id "$id" --output none
   echo "$id"
 }

@@ -6,7 +6,7 @@ import type { Ring, Rings } from '../src/core/rings/ring.ts';
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
-export function verified(
+function verified(
   chain: string,
   entries: readonly AuditEntry[],
   head: ChainHead,

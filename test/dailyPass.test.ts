@@ -43,7 +43,12 @@ test('the daily pass processes every account once, in messages that any host can
   expect(await divideAccounts(undefined, service)).toBeUndefined();
   expect(read).toEqual([]);
   const messages = ranges.length + sent.length;
-  expect(await service.dailyPass.read()).toEqual({ startedAt: lab.clock.now(), messages, isDivided: true });
+  expect(await service.dailyPass.read()).toEqual({
+    startedAt: lab.clock.now(),
+    messages,
+    isDivided: true,
+    bounds: { names: ['daily-0199', 'daily-0399', 'daily-0449'], each: 1, pages: 3 },
+  });
   // Into the middle of the first page, so that it is longer than a page now.
   await lab.service.directory.put('daily-0007-new');
   const queue = sent.splice(0).reverse();
@@ -54,6 +59,18 @@ test('the daily pass processes every account once, in messages that any host can
     if (after !== undefined) queue.push({ ...work, after });
   }
   expect(read.toSorted()).toEqual([...names, 'daily-0007-new'].toSorted());
+});
+
+test.each([
+  ['text that is no name', { names: ['a b'], each: 1, pages: 1 }],
+  ['numbers', { names: [12_345], each: 1, pages: 1 }],
+  ['more names than a pass leaves', { names: Array(65).fill('name'), each: 1, pages: 65 }],
+  ['no bounds', undefined],
+])('INV-13: a row of the daily pass in which another writer put %s divides no other pass', async (_, bounds) => {
+  const { lab } = world;
+  const data = JSON.stringify({ startedAt: 1, messages: 1, isDivided: true, bounds });
+  await lab.table('service').upsertEntity({ partitionKey: 'dailyPass', rowKey: 'last', v: 1, data }, 'Replace');
+  expect((await lab.service.dailyPass.read())?.bounds.names).toEqual([]);
 });
 
 test('the daily pass is expected to end at the speed that it had until now, once all accounts are in messages', () => {

@@ -26,7 +26,8 @@ echo "az $*" >> ${folder}/calls
 if [[ "$*" == "version"* ]]; then cat ${folder}/version; fi
 if [[ "$*" == "bicep build-params"* && -e ${folder}/broken ]]; then exit 1; fi
 if [[ "$*" == "account show"* ]]; then [[ -e ${folder}/loggedOut ]] && exit 1; echo "the subscription"; fi
-if [[ "$*" == "provider show"* ]]; then [[ "$*" == *Microsoft.App* ]] && echo NotRegistered || echo Registered; fi
+if [[ "$*" == "group exists"* ]]; then [[ -e ${folder}/group ]] && echo true || echo false; fi
+if [[ "$*" == "provider show"* ]]; then [[ -e ${folder}/limited ]] && exit 1; [[ "$*" == *Microsoft.App* ]] && echo NotRegistered || echo Registered; fi
 if [[ "$*" == *config-zip* && -s ${folder}/package ]]; then truncate -s -1 ${folder}/package; exit 1; fi
 if [[ "$*" == *keyward-events* && -s ${folder}/events ]]; then truncate -s -1 ${folder}/events; exit 1; fi
 if [[ "$*" =~ outputs\\.([A-Za-z]+)\\.value ]]; then echo "the-\${BASH_REMATCH[1]}"; fi
@@ -49,6 +50,8 @@ interface Situation {
   readonly isLoggedOut?: boolean;
   readonly version?: string;
   readonly isBroken?: boolean;
+  /** The resource group exists, and the identity has rights on it only. */
+  readonly isLimited?: boolean;
   /** null: none is named. */
   readonly parameters?: string | null;
   /** The project, where it is not this one. */
@@ -61,6 +64,10 @@ async function deploy(situation: Situation = {}) {
   if (situation.isLoggedOut) writeFileSync(join(folder, 'loggedOut'), '');
   rmSync(join(folder, 'broken'), { force: true });
   if (situation.isBroken) writeFileSync(join(folder, 'broken'), '');
+  for (const name of ['group', 'limited']) {
+    rmSync(join(folder, name), { force: true });
+    if (situation.isLimited) writeFileSync(join(folder, name), '');
+  }
   writeFileSync(join(folder, 'version'), situation.version ?? '2.60.0');
   for (const name of ['package', 'events'] as const)
     writeFileSync(join(folder, name), 'x'.repeat(situation[name] ?? 0));
@@ -76,10 +83,10 @@ async function deploy(situation: Situation = {}) {
   return { ...ended, calls };
 }
 
-const isReading = (call: string) => / show |^az version|^az bicep build-params/.test(call);
+const isReading = (call: string) => / show |^az version|^az group exists|^az bicep build-params/.test(call);
 
 describe('infra/deploy.sh', () => {
-  it('packs, then deploys the resources, the code and the event subscriptions, and prints the address', async () => {
+  it('infra/deploy.sh packs, then deploys the resources, the code and the event subscriptions, and prints the address', async () => {
     const { code, stdout, calls } = await deploy();
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'https://the-hostName\n' });
     expect(calls.filter((call) => !isReading(call))).toEqual([
@@ -91,7 +98,7 @@ describe('infra/deploy.sh', () => {
       ),
       expect.stringContaining(`config-zip --resource-group group --name the-appName --src ${root}build/keyward.zip`),
       expect.stringContaining(
-        'appName=the-appName hostStorageName=the-hostStorageName operatorVaultName=the-operatorVaultName watchSubscription=true tags=the-tags',
+        'appName=the-appName hostStorageName=the-hostStorageName operatorVaultName=the-operatorVaultName tags=the-tags watchSubscription=true',
       ),
     ]);
   });
@@ -111,18 +118,18 @@ describe('infra/deploy.sh', () => {
       { env: { KEYWARD_AUTH_AUDIENCE: 'a', KEYWARD_PACKAGE: '/nowhere.zip' } },
       /nowhere\.zip does not exist/,
     ],
-  ])('creates nothing, and prints what to do, when %s', async (_, situation, message) => {
+  ])('infra/deploy.sh creates nothing, and prints what to do, when %s', async (_, situation, message) => {
     const { code, stderr, calls } = await deploy(situation);
     expect(code).toBe(1);
     expect(stderr).toMatch(message);
     expect(calls.filter((call) => call !== '' && !isReading(call))).toEqual([]);
   });
 
-  it.each(['2.60.0', '2.60.1', '2.100.0', '3.0.0'])('accepts the Azure CLI %s', async (version) => {
+  it.each(['2.60.0', '2.60.1', '2.100.0', '3.0.0'])('infra/deploy.sh accepts the Azure CLI %s', async (version) => {
     expect((await deploy({ version })).code).toBe(0);
   });
 
-  it('warns when no one receives the alerts, and is silent when the parameters name a receiver', async () => {
+  it('infra/deploy.sh warns when no one receives the alerts, and is silent when the parameters name a receiver', async () => {
     expect((await deploy()).stderr).toContain('WARNING: no one receives the alerts');
     const text = readFileSync(parameters, 'utf8');
     const receivers = [
@@ -139,7 +146,7 @@ describe('infra/deploy.sh', () => {
     expect((await deploy({ env })).stderr).not.toContain('WARNING');
   });
 
-  it('deploys the package of a release without building one', async () => {
+  it('infra/deploy.sh deploys the package of a release without building one', async () => {
     const package_ = join(folder, 'keyward-1.zip');
     writeFileSync(package_, '');
     const { code, calls } = await deploy({ env: { KEYWARD_AUTH_AUDIENCE: 'a', KEYWARD_PACKAGE: package_ } });
@@ -148,7 +155,7 @@ describe('infra/deploy.sh', () => {
     expect(calls.find((call) => call.includes('config-zip'))).toContain(`--src ${package_}`);
   });
 
-  it('creates the parameter file that git ignores, once, and does not overwrite it later', async () => {
+  it('infra/deploy.sh creates the parameter file that git ignores, once, and does not overwrite it later', async () => {
     const at = join(folder, 'project/');
     cpSync(`${root}infra`, join(at, 'infra'), {
       recursive: true,
@@ -162,17 +169,17 @@ describe('infra/deploy.sh', () => {
     appendFileSync(mine, '// mine\n');
     expect(await used()).toContain(mine);
     expect(readFileSync(mine, 'utf8')).toMatch(/\/\/ mine\n$/);
-    expect(readFileSync(`${root}.gitignore`, 'utf8').split('\n')).toContain('infra/production.bicepparam');
+    expect(readFileSync(`${root}.gitignore`, 'utf8').split('\n')).toContain('infra/*.bicepparam');
   });
 
-  it('needs no audience when the parameters read none', async () => {
+  it('infra/deploy.sh needs no audience when the parameters read none', async () => {
     const text = readFileSync(parameters, 'utf8');
     const withKeys = join(folder, 'keys.bicepparam');
     writeFileSync(withKeys, text.replace(/^param authAudience.*$/m, ''));
     expect((await deploy({ env: {}, parameters: withKeys })).code).toBe(0);
   });
 
-  it('waits for new roles to reach the storage account, and subscribes nothing before the code is there', async () => {
+  it('infra/deploy.sh waits for new roles to reach the storage account, and subscribes nothing before the code is there', async () => {
     const { code, calls } = await deploy({ package: 3 });
     expect(code).toBe(0);
     expect(calls.filter((call) => call.includes('config-zip'))).toHaveLength(4);
@@ -181,21 +188,28 @@ describe('infra/deploy.sh', () => {
     );
   });
 
-  it('waits for Event Grid to find the functions', async () => {
+  it('infra/deploy.sh waits for Event Grid to find the functions', async () => {
     const { code, calls } = await deploy({ events: 2 });
     expect(code).toBe(0);
     expect(calls.filter((call) => call.includes('--name keyward-events'))).toHaveLength(3);
   });
 
-  it('gives up in the end', async () => {
+  it('infra/deploy.sh deploys with rights on one resource group, which it leaves as it is', async () => {
+    const { code, calls } = await deploy({ isLimited: true });
+    expect(code).toBe(0);
+    expect(calls.filter((call) => /group create --name group|provider register/.test(call))).toEqual([]);
+    expect(calls.filter((call) => call.includes('config-zip'))).toHaveLength(1);
+  });
+
+  it('infra/deploy.sh gives up in the end', async () => {
     const { code, calls } = await deploy({ package: 100 });
     expect(code).toBe(1);
     expect(calls.filter((call) => call.includes('keyward-events'))).toEqual([]);
     expect((await deploy({ events: 100 })).code).toBe(1);
   });
 
-  it('reads outputs that infra/main.bicep has, and gives infra/events.bicep the parameters that it requires', () => {
-    const script = readFileSync(`${root}infra/deploy.sh`, 'utf8');
+  it('infra/deploy.sh reads outputs that infra/main.bicep has, and gives infra/events.bicep the parameters that it requires', () => {
+    const script = ['deploy.sh', 'az.sh'].map((name) => readFileSync(`${root}infra/${name}`, 'utf8')).join('');
     const main = JSON.parse(readFileSync(`${root}infra/main.json`, 'utf8'));
     const events = JSON.parse(readFileSync(`${root}infra/events.json`, 'utf8'));
     const read = [...script.matchAll(/\$\(output (\w+)(?: json)?\)/g)].map(([, name]) => name);

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { readSettings, settingOfPolicy } from '../src/azure/settings.ts';
 import { announcementSchema } from '../src/core/announcements/announcementSchema.ts';
-import { appendEntry, auditTypes, emptyChain, sensitiveCalls } from '../src/core/audit/auditEntry.ts';
+import { appendEntry, auditTypes, emptyChain, erasedEntry, sensitiveCalls } from '../src/core/audit/auditEntry.ts';
 import { flawNames } from '../src/core/audit/chainCheck.ts';
 import { type Bytes, bytesOf, hex } from '../src/core/base/bytes.ts';
 import { actorOf, causes, classOf, isCause, remedyOf } from '../src/core/base/causes.ts';
@@ -234,9 +234,14 @@ describe('docs/envelope.md', () => {
     expect(hex(formatInner(inner))).toBe(example('inner layer'));
     expect(hex(outer)).toBe(example('outer layer'));
 
-    const { chain, at, type, actor, key } = JSON.parse(example('canonical entry'));
-    const entry = appendEntry(chain, emptyChain, { type, actor, key }, Date.parse(at), kek('audit KEK 1'));
-    expect(entry).toEqual({ ...JSON.parse(example('canonical entry')), hash: example('entry hash') });
+    const form = JSON.parse(example('canonical entry'));
+    const [salt, hash] = [example('salt of entry'), example('entry hash')];
+    const { chain, at, type, key } = form;
+    const actor = { kind: 'principal', id: example('actor of entry') } as const;
+    const random = { bytes: () => bytesOf(Buffer.from(salt, 'base64url')), uuid: () => '' };
+    const entry = appendEntry(chain, emptyChain, { type, actor, key }, Date.parse(at), kek('audit KEK 1'), random);
+    expect(entry).toEqual({ ...form, actor, salt, hash });
+    expect(erasedEntry(entry, kek('audit KEK 1'))).toEqual({ ...form, hash, erased: example('proof of erasure') });
   });
 });
 

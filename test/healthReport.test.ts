@@ -3,6 +3,7 @@ import { defined } from '../src/core/base/defined.ts';
 import { Unavailable } from '../src/core/base/errors.ts';
 import { defaultPolicy } from '../src/core/base/policy.ts';
 import type { ShownStatus, WatchStatus } from '../src/core/base/vocabulary.ts';
+import { noBounds } from '../src/core/dailyProgress.ts';
 import { countKeys, type HealthCheck, readiness, runHealthChecks } from '../src/core/health.ts';
 import type { RangeState } from '../src/core/vaultWork/ports.ts';
 import { noKeys } from '../src/core/vaultWork/sweepRange.ts';
@@ -60,7 +61,7 @@ describe('readiness', () => {
     policy: { ...defaultPolicy, sweepRanges: 1 },
     ranges: { read: never, write: never, all: async () => [{ last: ended }] },
     poisoned: async () => 3,
-    dailyPass: { read: async () => ({ startedAt: 0, messages: 4, isDivided: true }), write: never },
+    dailyPass: { read: async () => ({ startedAt: 0, messages: 4, isDivided: true, bounds: noBounds }), write: never },
     dailyWaiting: async () => 3,
     passes: async () => [{ name: 'auditVerification' as const, startedAt: 2, done: 6 }],
   };

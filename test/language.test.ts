@@ -10,11 +10,11 @@ const inOneLine = ({ file, sentence }: { file: string; sentence: string }) => `$
 describe('the rewritten files', () => {
   const report = reportOf(root, rewritten, notRewritten);
 
-  it('have no sentence with a forbidden word', () => {
+  it('the rewritten files have no sentence with a forbidden word', () => {
     expect(report.forbidden.map(inOneLine)).toEqual([]);
   });
 
-  it('have a phrase that hides the actor in less than 1 % of their sentences', () => {
+  it('the rewritten files have a phrase that hides the actor in less than 1 % of their sentences', () => {
     expect(report.sentences).toBeGreaterThan(2000);
     const share = report.marked.length / report.sentences;
     expect(share, report.marked.map(inOneLine).join('\n')).toBeLessThan(0.01);
@@ -22,7 +22,7 @@ describe('the rewritten files', () => {
 });
 
 describe('the documents', () => {
-  it('wrap their prose at 120 columns', () => {
+  it('the documents wrap their prose at 120 columns', () => {
     const documents = globSync(
       rewritten.filter((glob) => glob.endsWith('.md')),
       { cwd: root },
@@ -77,7 +77,7 @@ log.info('Nobody reads a message here');
 `;
 
 describe('sentencesOf', () => {
-  it('returns the prose of a document without code and quotes, a cell and an item alone', () => {
+  it('sentencesOf returns the prose of a document without code and quotes, a cell and an item alone', () => {
     expect(sentencesOf('a.md', markdown)).toEqual([
       'The purpose of this page',
       'Keyward reads the row.',
@@ -90,7 +90,7 @@ describe('sentencesOf', () => {
     ]);
   });
 
-  it('returns the comments and the test titles of a source', () => {
+  it('sentencesOf returns the comments and the test titles of a source', () => {
     expect(sentencesOf('a.ts', source)).toEqual([
       'Returns the row, see ….',
       'Never throws an error.',
@@ -104,14 +104,14 @@ describe('sentencesOf', () => {
 
 describe('forbidden', () => {
   it.each(['The row is there for whoever reads it', 'It mends itself', 'The process goes on', 'He was told so'])(
-    'finds the word in: %s',
+    'forbidden finds the word in: %s',
     (sentence) => {
       expect(forbidden.test(sentence)).toBe(true);
     },
   );
 
   it.each(['The amendment is recommended', 'A stand-in is used', 'The caller asked twice'])(
-    'finds no word in: %s',
+    'forbidden finds no word in: %s',
     (sentence) => {
       expect(forbidden.test(sentence)).toBe(false);
     },

@@ -29,6 +29,16 @@ test('an import that leads upward is found', () => {
   expect(found).toEqual([{ from: 'base/low.ts', to: 'ams/high.ts' }]);
 });
 
+test('no object literal is assembled from literal pieces, in which the compiler finds no misspelt property', () => {
+  const sources = globSync('{src,packages,console,bench,infra,test,tools,examples}/**/*.{ts,tsx}', {
+    cwd: root,
+    exclude: (path) => /node_modules|dist/.test(path),
+  });
+  expect(sources.length).toBeGreaterThan(500);
+  const piece = /\.\.\.\{ |\.\.\.\{$/m;
+  expect(sources.filter((file) => piece.test(readFileSync(join(root, file), 'utf8')))).toEqual([]);
+});
+
 test('CONTRIBUTING.md names the command that prints the structure', () => {
   expect(readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8')).toContain('node tools/structure.ts');
 });

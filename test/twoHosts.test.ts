@@ -20,7 +20,7 @@ import type { Service } from '../src/core/service.ts';
 import type { Watch } from '../src/core/watch/watch.ts';
 import { startAzurite } from '../src/local/azurite.ts';
 import { caller } from '../src/local/client.ts';
-import { compressedTime } from '../src/local/demo/story.ts';
+import { compressedTime } from '../src/local/demo/compressedTime.ts';
 import { accountEntries, bindingEntries } from '../src/local/entries.ts';
 import {
   createGrantedVault,

@@ -8,8 +8,14 @@ import { sep } from 'node:path';
 
 /** Globs of the files whose text follows the rules: the whole repository. */
 export const rewritten: readonly string[] = [
-  ...['*.md', 'docs/**/*.md', '.github/**/*.md', 'infra/**/*.md', 'packages/*/README.md', 'examples/**/*.md'],
-  ...['*.ts', '{src,packages,console,bench,infra,test,tools,examples}/**/*.{ts,tsx}'],
+  '*.md',
+  'docs/**/*.md',
+  '.github/**/*.md',
+  'infra/**/*.md',
+  'packages/*/README.md',
+  'examples/**/*.md',
+  '*.ts',
+  '{src,packages,console,bench,infra,test,tools,examples}/**/*.{ts,tsx}',
 ];
 
 /** Documents under `rewritten` that do not follow the rules yet. */

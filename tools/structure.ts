@@ -7,22 +7,31 @@ import { dirname, join, normalize, sep } from 'node:path';
 
 /** The capabilities of src/core, low to high: a file imports from its own folder and from lower ones only. */
 export const capabilities = [
-  ...['base', 'crypto', 'customerKey', 'audit', 'rings', 'watch', 'accounts', 'secrets', 'dataKeys', 'rotation'],
-  ...[
-    'vaultWork',
-    'reseal',
-    'announcements',
-    'attestation',
-    'overview',
-    'customerPage',
-    'ams',
-    'dailyProgress.ts',
-    'passProgress.ts',
-    'dailyPass.ts',
-    'drill.ts',
-    'health.ts',
-    'service.ts',
-  ],
+  'base',
+  'crypto',
+  'customerKey',
+  'audit',
+  'rings',
+  'watch',
+  'accounts',
+  'secrets',
+  'dataKeys',
+  'rotation',
+
+  'vaultWork',
+  'reseal',
+  'announcements',
+  'attestation',
+  'overview',
+  'customerPage',
+  'erasure',
+  'ams',
+  'dailyProgress.ts',
+  'passProgress.ts',
+  'dailyPass.ts',
+  'drill.ts',
+  'health.ts',
+  'service.ts',
 ];
 
 export interface Arrow {

@@ -53,7 +53,8 @@ async function rowsOf(n: number, { service, keyVault }: World): Promise<(readonl
   const context = { instanceId, account: name, generation: 1 };
   const encryption = {
     ...({ type: 'CustomerKey', keyIdentifier, follows: true, version: onlyVersion } as const),
-    ...{ binding, reconciledEpoch: 0 },
+    binding,
+    reconciledEpoch: 0,
   };
   const accountKey = service.random.bytes(32);
   const payload = accountKeyPayload(context, accountKey);
@@ -63,19 +64,30 @@ async function rowsOf(n: number, { service, keyVault }: World): Promise<(readonl
   const sealed = sealAtRest(inner, context, wrappedByOf(encryption), atRest.newest, service.random.bytes(12));
   const record: ActiveAccount = {
     ...({ lifecycle: 'active', name, instanceId, owner: `owner-${n}`, location, tags: {} } as const),
-    ...{ createdAt: now, updatedAt: now, revision: 1, audit: emptyChain },
-    ...{ encryption, accountKeyGeneration: 1, wrappedAccountKey: base64(sealed) },
+    createdAt: now,
+    updatedAt: now,
+    revision: 1,
+    audit: emptyChain,
+    encryption,
+    accountKeyGeneration: 1,
+    wrappedAccountKey: base64(sealed),
   };
   const watch: Watch = {
     binding,
     versions: { [onlyVersion]: accessibleVerdict(now) },
-    ...{ epoch: 0, reconciledEpoch: 0, transitions: [], lookCount: 1, audit: emptyChain },
-    ...{ lastLookAt: now, nextLookAt: now + minuteMs },
+    epoch: 0,
+    reconciledEpoch: 0,
+    transitions: [],
+    lookCount: 1,
+    audit: emptyChain,
+    lastLookAt: now,
+    nextLookAt: now + minuteMs,
     targetVersion: onlyVersion,
     latest: { version: onlyVersion, since: now, keyType: 'RSA', bits: 2048 },
     expiries: { [onlyVersion]: { readAt: now } },
     // Accounts came at any time, so each sweep checks the latest version of every fourth key.
-    ...{ lastVersionCheckAt: now, nextVersionCheckAt: now + ((n % 4) + 1) * minuteMs },
+    lastVersionCheckAt: now,
+    nextVersionCheckAt: now + ((n % 4) + 1) * minuteMs,
   };
   const bound = boundOf(record, encryption);
   const { owner, accountKeyGeneration, wrappedAccountKey } = record;

@@ -44,12 +44,18 @@ export async function buildVariants(): Promise<Variants> {
   await writeFile(empty, emptyApp);
   const outputs = await buildApp(`${folder}/bundled`);
   const ofSources = {
-    ...{ ...common, entryPoints: { 'functions/index': entry } },
-    ...{ minify: false, banner: {}, splitting: true },
+    ...common,
+    entryPoints: { 'functions/index': entry },
+    minify: false,
+    banner: {},
+    splitting: true,
   };
   const { metafile } = await build({
     ...ofSources,
-    ...{ outdir: `${folder}/unbundled`, packages: 'external', external: [], metafile: true },
+    outdir: `${folder}/unbundled`,
+    packages: 'external',
+    external: [],
+    metafile: true,
   });
   const everything = [...onFirstUse(metafile), entry].map((path) => `import ${JSON.stringify(path)};`).join('\n');
   await writeFile(`${folder}/eager.ts`, everything);

@@ -22,7 +22,7 @@ const manifest = z.strictObject({
 export type Manifest = z.infer<typeof manifest>;
 const signature = z.strictObject({ version: z.string(), signature: z.base64url() });
 
-export const manifestIn = (folder: string): string => join(folder, 'backup.json');
+const manifestIn = (folder: string): string => join(folder, 'backup.json');
 /** Written last: a folder without it holds no complete backup. */
 export const signatureIn = (folder: string): string => join(folder, 'backup.sig');
 

@@ -30,8 +30,12 @@ const environment = {
   AZURE_LOCATION: 'westeurope',
 };
 const where = [
-  ...['--subscription-id', '11111111-1111-1111-1111-111111111111'],
-  ...['--resource-group', 'keyward', '--location', 'westeurope'],
+  '--subscription-id',
+  '11111111-1111-1111-1111-111111111111',
+  '--resource-group',
+  'keyward',
+  '--location',
+  'westeurope',
 ];
 
 async function main(): Promise<void> {

@@ -69,12 +69,16 @@ export async function openMetricExport(
   return (await import('./otlpMetrics.ts')).openMetricExport(environment.WEBSITE_SITE_NAME);
 }
 
-/** @param tableTransport carries the requests of the Table Storage client where they do not go over the network. */
+/**
+ * @param tableTransport carries the requests of the Table Storage client where they do not go over the network
+ * @param vaultTransport those of the Key Vault clients
+ */
 export async function compose(
   environment: Readonly<Record<string, string | undefined>>,
   log: Log,
   replace: Partial<Service> = {},
   tableTransport?: HttpClient,
+  vaultTransport?: HttpClient,
 ): Promise<Service> {
   const settings = readSettings(environment);
   await checkSweepSchedule(environment);
@@ -87,7 +91,7 @@ export async function compose(
   });
   const { countOf, ...queues } = lazyQueues(settings);
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
-  const { keyVault, canaryKeys, exchangesAtHome } = lazyKeyVault(settings);
+  const { keyVault, canaryKeys, exchangesAtHome } = lazyKeyVault(settings, vaultTransport);
   const operatorKeys = operatorKeysIn(settings);
   const topic = lazyTopic(settings);
   const given = { ...stores, ...queues, topic, keyVault, operatorKeys, clock, pause, gather, random, log, ...replace };
@@ -159,9 +163,10 @@ export async function compose(
   };
 }
 
-/** The SDK of queues loads with the first message: most calls send none. */
+/** The sender loads with the first message: most calls send none. */
 function lazyQueues(settings: Settings) {
   const opened = lazy(async () => {
+    const { openQueueService } = await import('./queueService.ts');
     const { countMessages, createWorkQueue } = await import('./workQueue.ts');
     const { AzureWebJobsStorage: connectionString, AzureWebJobsStorage__queueServiceUri: serviceUrl } = settings;
     const { storageDeadlineSeconds: deadlineSeconds } = settings.policy;
@@ -169,10 +174,11 @@ function lazyQueues(settings: Settings) {
       connectionString !== undefined || serviceUrl === undefined
         ? { connectionString: connectionString ?? '', deadlineSeconds }
         : { serviceUrl, credential: await ownCredential(), deadlineSeconds };
+    const call = await openQueueService(access);
     return {
-      vaultWork: createWorkQueue<QueuedWork>('vault-work', access),
-      dailyPass: createWorkQueue<DailyWork>('daily-pass', access),
-      countOf: (name: string) => countMessages(name, access),
+      vaultWork: createWorkQueue<QueuedWork>('vault-work', call),
+      dailyPass: createWorkQueue<DailyWork>('daily-pass', call),
+      countOf: (name: string) => countMessages(name, call),
     };
   });
   const queue: WorkQueue<QueuedWork> = { send: async (...message) => (await opened()).vaultWork.send(...message) };
@@ -210,6 +216,7 @@ function lazyTopic({ KEYWARD_ANNOUNCEMENTS_ENDPOINT: endpoint }: Settings): Anno
 
 function lazyKeyVault(
   settings: Settings,
+  client: HttpClient | undefined,
 ): { keyVault: KeyVault; canaryKeys: CanaryKeys } & Pick<Credentials, 'exchangesAtHome'> {
   const remote = lazy(async () => {
     const [{ createKeyVault }, { createKeyVaultTransport }, { createCredentials }, vaultNames] = await Promise.all([
@@ -221,7 +228,7 @@ function lazyKeyVault(
     const { KEYWARD_KEY_VAULT_EMULATOR: emulatorUrl, KEYWARD_ENTRA_EMULATOR: entraEmulatorUrl } = settings;
     const { KEYWARD_CLOUD: cloud, KEYWARD_TENANT_ID: homeTenantId } = settings;
     const deadlineSeconds = settings.policy.lookDeadlineSeconds;
-    const httpClient = createKeyVaultTransport({ cloud, ...defined({ emulatorUrl }) });
+    const httpClient = createKeyVaultTransport({ cloud, ...defined({ emulatorUrl, client }) });
     const credentials = createCredentials({
       cloud,
       homeTenantId,

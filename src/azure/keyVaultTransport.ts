@@ -109,6 +109,8 @@ export interface TransportOptions {
   readonly cloud: Cloud;
   /** Development only. */
   readonly emulatorUrl?: string;
+  /** Carries the requests where they do not go over the network. */
+  readonly client?: HttpClient;
 }
 
 export interface KeyVaultTransport extends HttpClient {
@@ -117,7 +119,7 @@ export interface KeyVaultTransport extends HttpClient {
 }
 
 export function createKeyVaultTransport(options: TransportOptions): KeyVaultTransport {
-  const wireClient = createDefaultHttpClient();
+  const wireClient = options.client ?? createDefaultHttpClient();
   const challenges = new Map<string, string>();
   return {
     forgetChallenge: (host) => void challenges.delete(host),

@@ -1,7 +1,7 @@
 /** Reads the decompressed body of a response up to a limit: a small response can decompress to any size. */
 
 /** The error of a body over the limit. */
-export class BodyTooLarge extends Error {
+class BodyTooLarge extends Error {
   override readonly name = 'BodyTooLarge';
   readonly code = 'BODY_TOO_LARGE';
 }

@@ -3,16 +3,24 @@
  * `<binding>:<name>` that of an account, so that an account follows its key; `-` is the system key's and sorts before
  * every binding. `!` sorts before both, and before every character of an owner. `!:<name>` says where an account is.
  */
-import type { AuditEntry } from '../core/audit/auditEntry.ts';
+
 import { positionText } from '../core/audit/auditEntry.ts';
+import { defined } from '../core/base/defined.ts';
 import { type EpochMs, iso } from '../core/base/time.ts';
 import type { Counts } from '../core/overview/counts.ts';
 import type { IndexedAccount, IndexedKey, IndexPosition, IndexRow, MarkedKey } from '../core/overview/indexRows.ts';
-import type { IndexPage, OverviewIndex, TimelineEntry, TimelineIndex, TimelineOrder } from '../core/overview/ports.ts';
+import type {
+  EntryPosition,
+  IndexPage,
+  OverviewIndex,
+  TimelineEntry,
+  TimelineIndex,
+  TimelineOrder,
+} from '../core/overview/ports.ts';
 import { type OpenTable, odata, type ReadRow, type Row, type RowKey, rowOf } from './tables.ts';
 
 const systemKey = '-';
-const ofOwnerText = (owner: string) => `owner:${owner}`;
+export const ofOwnerText = (owner: string) => `owner:${owner}`;
 const accountKey = ({ owner, key, name }: IndexedAccount): RowKey => ({
   partitionKey: ofOwnerText(owner),
   rowKey: `${key?.bindingId ?? systemKey}:${name}`,
@@ -99,7 +107,7 @@ export function createOverviewIndex(open: OpenTable): OverviewIndex {
       const last = rows.length < limit ? undefined : rows.at(-1)?.partitionKey.slice('owner:'.length);
       return {
         counts: rows.flatMap(({ value }) => (value === undefined ? [] : [value])),
-        ...(last === undefined ? {} : { next: last }),
+        ...defined({ next: last }),
       };
     },
 
@@ -155,7 +163,7 @@ const orders: Readonly<Record<TimelineOrder, Order>> = {
 };
 
 /** The row keys of an entry are in the order of the table within a month. */
-function timeKey(order: TimelineOrder, { at, chain, sequence }: AuditEntry): RowKey {
+function timeKey(order: TimelineOrder, { at, chain, sequence }: EntryPosition): RowKey {
   const { mark, textOf, sequenceText } = orders[order];
   const ms = Date.parse(at);
   return { partitionKey: partitionOf(monthOf(ms)), rowKey: `${mark}${textOf(ms)}:${chain}:${sequenceText(sequence)}` };
@@ -193,7 +201,7 @@ export function createTimelineIndex(open: OpenTable): TimelineIndex {
       );
       const read = rows.map(({ rowKey, value }) => ({
         at: rowKey.slice(mark.length),
-        ...(value === undefined ? {} : { entry: value }),
+        ...defined({ entry: value }),
       }));
       const position = read.at(-1)?.at;
       if (position !== undefined && rows.length === limit) return { rows: read, next: position };

@@ -21,7 +21,7 @@ import type { LoadedRings, RingStore } from '../core/rings/ports.ts';
 import type { KeyCheck, RingLink, RingRoot, RingRow, RingState, StoredRing } from '../core/rings/ring.ts';
 import { auditKey } from './auditRows.ts';
 import { authenticValue, damaged, type Entity, isUnderOwnKey, ownKeyValue, plainValue } from './rowForm.ts';
-import { headKey } from './smallTables.ts';
+import { headKey } from './serviceAuditTable.ts';
 import { type OpenTable, odata, plainRowOf, type Row, type RowKey, rowOf, type Table } from './tables.ts';
 
 interface Marker {

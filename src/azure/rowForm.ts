@@ -145,8 +145,13 @@ function jsonIn(entity: Entity): unknown {
 }
 
 const notColumns: ReadonlySet<string> = new Set([
-  ...['partitionKey', 'rowKey', 'timestamp', 'etag'],
-  ...['v', 'generation', 'mac'],
+  'partitionKey',
+  'rowKey',
+  'timestamp',
+  'etag',
+  'v',
+  'generation',
+  'mac',
 ]);
 
 /** Every property that is left, so that an added one is an edit too. The SDK adds some with `odata` in their names. */

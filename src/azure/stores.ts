@@ -3,33 +3,29 @@
 import { createAccountStore } from './accountTable.ts';
 import { createChainDirectory, createVerificationStore } from './attestationTables.ts';
 import { createBindingStore } from './bindingTable.ts';
+import { createClaims } from './claimTable.ts';
+import { createCustomerLinkStore } from './customerLinkTable.ts';
 import { createDataKeyUseStore, createStatusKeyStore } from './dataKeyTables.ts';
+import { createDirectory } from './directoryTable.ts';
+import { createErasureStore } from './erasureTables.ts';
+import { createIdentityDenialStore } from './identityDenialTable.ts';
 import { createOperationStore } from './operationTable.ts';
 import { createOutbox } from './outboxTable.ts';
 import { createOverviewIndex, createTimelineIndex } from './overviewTable.ts';
 import { ownCredential } from './ownCredential.ts';
+import { createDailyPassStore, createDrillStore, createRangeStore, createSweepMark } from './passTables.ts';
+import { createPurgeSchedule } from './purgeTable.ts';
 import { createResourceStore } from './resourceTable.ts';
 import { createRingStore } from './ringTable.ts';
 import { createRowRenewal } from './rowRenewal.ts';
 import type { HttpClient } from './sdk/http.ts';
 import { TableClient } from './sdk/tables.ts';
 import { createSecretStore } from './secretTable.ts';
+import { createServiceAuditStore } from './serviceAuditTable.ts';
 import { isDevelopment, type Settings } from './settings.ts';
-import {
-  createClaims,
-  createCustomerLinkStore,
-  createDailyPassStore,
-  createDirectory,
-  createDrillStore,
-  createIdentityDenialStore,
-  createPurgeSchedule,
-  createRangeStore,
-  createServiceAuditStore,
-  createSweepMark,
-  createVaultStore,
-} from './smallTables.ts';
-import { tableHttp, tableRetries } from './storageClients.ts';
+import { storageRetries, tableHttp } from './storageClients.ts';
 import { openTables, type RowAuthentication } from './tables.ts';
+import { createVaultStore } from './vaultTable.ts';
 
 /** @param transport carries the requests where they do not go over the network. */
 export async function openStores(
@@ -61,6 +57,7 @@ export async function openStores(
     drills: createDrillStore(open),
     dailyPass: createDailyPassStore(open),
     outbox: createOutbox(open),
+    erasure: createErasureStore(open),
     rowRenewal: createRowRenewal(open),
     overviewIndex: createOverviewIndex(open),
     timelineIndex: createTimelineIndex(open),
@@ -75,7 +72,7 @@ async function clientsFor(
   const credential = endpoint === undefined ? undefined : await ownCredential();
   const options = {
     httpClient: transport ?? tableHttp(settings.policy.storageDeadlineSeconds),
-    retryOptions: tableRetries,
+    retryOptions: storageRetries,
     allowInsecureConnection: isDevelopment(settings),
   };
   return (name) => {

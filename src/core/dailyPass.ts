@@ -19,7 +19,7 @@ import { defined } from './base/defined.ts';
 import { describeError, retryLostRaces, Unavailable } from './base/errors.ts';
 import type { WorkQueue } from './base/workQueue.ts';
 import { vaultIdOf } from './customerKey/binding.ts';
-import type { DailyPassStore } from './dailyProgress.ts';
+import { type DailyPassStore, noBounds, withPage } from './dailyProgress.ts';
 import { compareAccount, compareWatch } from './overview/compareIndex.ts';
 import type { OverviewDeps } from './overview/deps.ts';
 import type { RingWork } from './rings/deps.ts';
@@ -62,7 +62,7 @@ const messageMs = 60_000;
 /** Begins the pass: its messages divide the accounts, and clear the vaults range by range. */
 export async function beginDailyPass({ dailyPass, dailyQueue, clock, policy }: DailyPassDeps): Promise<void> {
   const ranges = allRanges(policy.sweepRanges);
-  await dailyPass.write({ startedAt: clock.now(), messages: ranges.length, isDivided: false });
+  await dailyPass.write({ startedAt: clock.now(), messages: ranges.length, isDivided: false, bounds: noBounds });
   await dailyQueue.send({ visit: 'accounts' });
   await pLimit(sendsAtOnce).map(ranges, (range) => dailyQueue.send({ visit: 'rows', ...range }));
 }
@@ -75,17 +75,18 @@ export async function divideAccounts(after: string | undefined, service: Compare
   const { clock, dailyQueue, dailyPass } = service;
   const began = clock.now();
   const end = began + messageMs;
-  const state = (await dailyPass.read()) ?? { startedAt: began, messages: 0, isDivided: false };
-  let messages = 0;
+  const state = (await dailyPass.read()) ?? { startedAt: began, messages: 0, isDivided: false, bounds: noBounds };
+  let { messages, bounds } = state;
   for (let from = after; ; ) {
     const { names, next } = await accountsPage(from, service);
     const until = next ?? names.at(-1);
     if (until !== undefined) {
       await dailyQueue.send({ visit: 'accounts', until, ...defined({ after: from }) });
       messages += 1;
+      bounds = withPage(bounds, until);
     }
     if (next === undefined || clock.now() >= end) {
-      await dailyPass.write({ ...state, messages: state.messages + messages, isDivided: next === undefined });
+      await dailyPass.write({ ...state, messages, isDivided: next === undefined, bounds });
       return next;
     }
     from = next;

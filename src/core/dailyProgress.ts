@@ -9,6 +9,26 @@ export interface DailyPassState {
   readonly messages: number;
   /** Every account is in a message. */
   readonly isDivided: boolean;
+  readonly bounds: NameBounds;
+}
+
+/** Names at equal distances, so that other passes divide the accounts among workers. */
+export interface NameBounds {
+  /** The last name of every `each`-th page. */
+  readonly names: readonly string[];
+  readonly each: number;
+  readonly pages: number;
+}
+
+export const noBounds: NameBounds = { names: [], each: 1, pages: 0 };
+export const mostBounds = 64;
+
+/** The bounds with one page more, which ends with this name. When there are too many, every second one stays. */
+export function withPage({ names, each, pages: before }: NameBounds, end: string): NameBounds {
+  const pages = before + 1;
+  const all = pages % each === 0 ? [...names, end] : names;
+  if (all.length <= mostBounds) return { names: all, each, pages };
+  return { names: all.filter((_, n) => n % 2 === 1), each: each * 2, pages };
 }
 
 export interface DailyPassStore {
@@ -26,7 +46,7 @@ export interface DailyProgress {
 
 /** @param waiting the messages of the queue, about. It also carries other work, which counts as the pass's own. */
 export function progressOf(
-  { startedAt, messages, isDivided }: DailyPassState,
+  { startedAt, messages, isDivided }: Omit<DailyPassState, 'bounds'>,
   waiting: number,
   now: EpochMs,
 ): DailyProgress {

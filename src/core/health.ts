@@ -111,7 +111,7 @@ export async function countKeys({
 }
 
 /** A healthy key is at most 70 s old when a pass ends, and the pass counts until the next one ends. */
-export const blindAfterMs = 180_000;
+const blindAfterMs = 180_000;
 
 /**
  * Whether Keyward could miss a revocation: the oldest check over all keys, or the last sweep, is too long ago. A process

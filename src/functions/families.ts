@@ -25,6 +25,7 @@ export const families = {
   rings: async () => (await import('./http/rings/rings.ts')).ringRoutes,
   overview: async () => (await import('./http/overview/overview.ts')).overviewRoutes,
   audit: async () => (await import('./http/audit/audit.ts')).auditRoutes,
+  erasure: async () => (await import('./http/audit/erasure.ts')).erasureRoutes,
   attestation: async () => (await import('./http/audit/attestation.ts')).attestationRoutes,
   events: async () => (await import('./http/events/eventWebhook.ts')).eventRoutes,
   health: async () => (await import('./http/health/health.ts')).healthRoutes,
@@ -32,7 +33,7 @@ export const families = {
   openApi: async () => (await import('./http/openApi/openApiRoute.ts')).openApiRoutes(allRoutes),
 } satisfies Record<string, Family>;
 
-export async function allRoutes(): Promise<readonly Route[]> {
+async function allRoutes(): Promise<readonly Route[]> {
   return (await Promise.all(Object.values(families).map((load) => load()))).flat();
 }
 

@@ -9,7 +9,7 @@ import type { Stack } from './stack.ts';
 
 const publicUrl = 'https://keyward.example';
 /** The client's endpoint, for which it requests tokens. */
-export const amsEndpoint = `${publicUrl}/api`;
+const amsEndpoint = `${publicUrl}/api`;
 
 /** Settings for bearer tokens on both APIs, and for links with the address that the client uses. */
 export const amsSettings = {

@@ -34,19 +34,21 @@ const auditorIds = {
 };
 
 /** LOCAL ONLY: the application in which users of the console sign in. */
-export const consoleClientId = '66666666-6666-4666-8666-666666666661';
+const consoleClientId = '66666666-6666-4666-8666-666666666661';
 
 const operatorRoles = [
-  ...[
-    'Accounts.Read',
-    'Accounts.Write',
-    'Accounts.Delete',
-    'Keys.Operate',
-    'Keys.Release',
-    'Audit.Read',
-    'Links.Create',
-  ],
-  ...['Secrets.Read', 'Secrets.Write', 'Secrets.Reveal', 'Secrets.Resolve', 'DataKeys.Use'],
+  'Accounts.Read',
+  'Accounts.Write',
+  'Accounts.Delete',
+  'Keys.Operate',
+  'Keys.Release',
+  'Audit.Read',
+  'Links.Create',
+  'Secrets.Read',
+  'Secrets.Write',
+  'Secrets.Reveal',
+  'Secrets.Resolve',
+  'DataKeys.Use',
 ];
 
 /** For clients that sign in as the operator's application. */

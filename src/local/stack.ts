@@ -3,6 +3,7 @@
  * runs in the Functions host with the real SDK clients. Azurite stores its tables and queues. The Key Vault emulator and
  * the Entra emulator answer on the wire.
  */
+
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +11,7 @@ import { type Identity, startIdentity } from '../../packages/entra-emulator/src/
 import { type Host, type LogSink, startHost } from '../../packages/functions-host/src/host.ts';
 import { type KeyVaultControl, keyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
 import { startKeyVault } from '../../packages/key-vault-emulator/src/emulator.ts';
+import { defined } from '../core/base/defined.ts';
 import { type Azurite, startAzurite } from './azurite.ts';
 import {
   apiAudience,
@@ -113,7 +115,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const proxy = options.proxy === undefined ? undefined : await startProxy({ ...options.proxy, ...urls });
     if (proxy !== undefined) running.push(proxy);
     const actions = vaultActions(keyVault, host);
-    const optional = { ...(topic === undefined ? {} : { topic }), ...(proxy === undefined ? {} : { proxy }) };
+    const optional = defined({ topic, proxy });
     return { host, azurite, identity, keyVault, keyVaultUrl: emulator.url, ...optional, settings, ...actions, stop };
   } catch (error) {
     await stop();

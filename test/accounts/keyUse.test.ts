@@ -67,7 +67,10 @@ describe('an account that audits its key use', () => {
     await reveal(lab.service, 'used', 'tokenKeys', 'k');
     const since = await entriesOf('used');
     expect(since.slice(2).map(({ type, purpose = '' }) => `${type} ${purpose}`)).toEqual([
-      ...['KeyUsed look', 'KeyUsed lease', 'SecretWritten ', 'SecretsRevealed '],
+      'KeyUsed look',
+      'KeyUsed lease',
+      'SecretWritten ',
+      'SecretsRevealed ',
     ]);
     expect((await lab.view('used')).record.revision).toBe(etag);
 
@@ -91,7 +94,11 @@ describe('an account that audits its key use', () => {
     expect((await lab.view('denied')).watch?.epoch).toBe(1);
     const entries = await entriesOf('denied');
     expect(entries.map(({ type }) => type)).toEqual([
-      ...['AccountCreated', 'KeyUsed', 'KeyUsed', 'KeyUsed', 'CustomerKeyInaccessible'],
+      'AccountCreated',
+      'KeyUsed',
+      'KeyUsed',
+      'KeyUsed',
+      'CustomerKeyInaccessible',
     ]);
     // The verdict, in both chains, names the look that it is based on.
     const look = { keyVaultRequestId: entries[3]?.keyVaultRequestId, trigger: 'wake' };

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { boundOf } from '../../src/core/accounts/account.ts';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
 import { removeLeftNames } from '../../src/core/accounts/leftNames.ts';
+import type { DirectoryRow } from '../../src/core/accounts/ports.ts';
 import { putAccount } from '../../src/core/accounts/putAccount.ts';
 import { listAccounts, listAccountsOf } from '../../src/core/accounts/readAccount.ts';
 import type { ArmPath } from '../../src/core/base/armPath.ts';
@@ -37,8 +38,15 @@ async function dailyAccounts(service: Service = world.lab.service): Promise<void
   while (after !== undefined);
 }
 
-const rowsOf = async (name: string) =>
-  (await world.lab.service.directory.rows(1_000)).rows.filter((row) => row.name === name).map((row) => row.place);
+async function rowsOf(name: string) {
+  const rows: DirectoryRow[] = [];
+  for (let after: string | undefined, isLast = false; !isLast; isLast = after === undefined) {
+    const page = await world.lab.service.directory.rows(1_000, after);
+    rows.push(...page.rows);
+    after = page.next;
+  }
+  return rows.filter((row) => row.name === name).map((row) => row.place);
+}
 
 test('INV-7: a DELETE that dies at any write leaves no name and no bound row after the next DELETE and a daily pass', async () => {
   const { lab } = world;
@@ -124,8 +132,8 @@ test('INV-13: the daily pass lists an account again whose rows in the directory 
   await create('hidden', await lab.vaultWithKey('hidden-kv'), { place });
   await lab.account('hidden-too', 'contoso');
   const table = lab.table('directory');
-  for (const name of ['hidden', 'hidden-too']) await table.deleteEntity('accounts', name);
-  await table.deleteEntity(`subscription:${place.subscriptionId}`, 'media:hidden');
+  for (const name of ['hidden', 'hidden-too']) await table.deleteEntity(`account:${name}`, 'name');
+  await table.deleteEntity(`subscription:${place.subscriptionId}:media:hidden`, 'name');
   const listed = async () => [
     ...(await listAccounts(1_000, undefined, lab.service)).accounts,
     ...(await listAccountsOf(place, 1_000, undefined, lab.service)).accounts,
@@ -144,15 +152,35 @@ test('INV-13: foreign rows in the directory and in the accounts stop neither pas
   const { lab } = world;
   await lab.account('among', 'contoso');
   const foreign = [
-    { partitionKey: 'accounts', rowKey: 'a'.repeat(300) },
-    { partitionKey: 'accounts', rowKey: 'Ä b' },
-    { partitionKey: 'subscription:x', rowKey: 'none' },
+    { partitionKey: `account:${'a'.repeat(300)}`, rowKey: 'name' },
+    { partitionKey: 'account:Ä b', rowKey: 'name' },
+    { partitionKey: 'account:among', rowKey: 'another' },
+    { partitionKey: 'subscription:x', rowKey: 'name' },
     { partitionKey: 'zzz', rowKey: 'record' },
   ];
   for (const key of foreign) await lab.table('directory').createEntity({ ...key, data: '{' });
   await lab.table('accounts').createEntity({ partitionKey: 'b'.repeat(300), rowKey: 'record', data: '{' });
-  await lab.table('directory').deleteEntity('accounts', 'among');
+  await lab.table('directory').deleteEntity('account:among', 'name');
   await dailyNames();
   await dailyAccounts();
   expect(await rowsOf('among')).toEqual([undefined]);
+});
+
+test('the daily pass carries names over that version 0.1 has written, without an alarm, and removes the former rows', async () => {
+  const { lab } = world;
+  await create('former', await lab.vaultWithKey('former-kv'), { place });
+  const table = lab.table('directory');
+  const former = [
+    ['accounts', 'former'],
+    [`subscription:${place.subscriptionId}`, 'media:former'],
+  ] as const;
+  for (const [partitionKey, rowKey] of former) await table.createEntity({ partitionKey, rowKey, v: 1, data: '{}' });
+  await table.deleteEntity('account:former', 'name');
+  await table.deleteEntity(`subscription:${place.subscriptionId}:media:former`, 'name');
+  lab.log.length = 0;
+  await dailyAccounts();
+  expect(await rowsOf('former')).toEqual([undefined, { ...place, resourceGroup: 'media' }]);
+  expect(lab.log.filter(({ message }) => message === 'An account was not listed')).toEqual([]);
+  for (const [partitionKey, rowKey] of former)
+    await expect(table.getEntity(partitionKey, rowKey)).rejects.toMatchObject({ statusCode: 404 });
 });

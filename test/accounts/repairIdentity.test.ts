@@ -71,7 +71,11 @@ describe('repair of the identity', () => {
       follows: old.follows,
     });
     const same = ({ record }: typeof before) => [
-      ...[record.wrappedAccountKey, record.accountKeyGeneration, record.owner, record.location, record.tags],
+      record.wrappedAccountKey,
+      record.accountKeyGeneration,
+      record.owner,
+      record.location,
+      record.tags,
     ];
     expect(same(after)).toEqual(same(before));
     expect((await openAccountKey(after.record, lab.service)).ok).toBe(true);

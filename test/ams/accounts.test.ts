@@ -560,7 +560,14 @@ describe('authorization', () => {
 
 describe('hostile input', () => {
   const hostile: unknown[] = [
-    ...['no json', 'null', '[]', '"text"', '7', '{}', '{"properties":null}', '{"properties":[]}'],
+    'no json',
+    'null',
+    '[]',
+    '"text"',
+    '7',
+    '{}',
+    '{"properties":null}',
+    '{"properties":[]}',
     '{"__proto__":{"a":1},"properties":{"__proto__":{"a":1}}}',
     { properties: { options: {}, outputs: {}, contentKeys: {}, encryption: 'CustomerKey', input: [] } },
     { properties: { assetName: 'constructor', streamingPolicyName: 'constructor' } },

@@ -229,24 +229,27 @@ describe('a content key whose id is given', () => {
     ['before either row is there', 'resources', 'insert'],
     ['while the other’s row comes', 'accounts', 'saveWithSecret'],
     ['after the other’s row has come', 'secrets', 'read'],
-  ] as const)('is the one of the row that is saved, when two processes bring it %s', async (what, port, method) => {
-    const { lab } = world;
-    const account = `race-${method}`;
-    const id = keyId(what.length);
-    await placed(account);
-    const winner = await heldAt('resources', 'insert');
-    const first = create(locator(account), id, one, winner.service);
-    await winner.arrived;
-    const loser = await heldAt(port, method);
-    const second = failure(create(locator(account), id, two, loser.service));
-    await loser.arrived;
-    winner.free();
-    const { row } = await first;
-    loser.free();
-    expect((await second).code).toBe('Conflict');
-    expect(await shown(locator(account))).toEqual([hex(one)]);
-    expect((await getResource(locator(account), lab.service)).etag).toBe(row.etag);
-  });
+  ] as const)(
+    'a content key whose id is given is the one of the row that is saved, when two processes bring it %s',
+    async (what, port, method) => {
+      const { lab } = world;
+      const account = `race-${method}`;
+      const id = keyId(what.length);
+      await placed(account);
+      const winner = await heldAt('resources', 'insert');
+      const first = create(locator(account), id, one, winner.service);
+      await winner.arrived;
+      const loser = await heldAt(port, method);
+      const second = failure(create(locator(account), id, two, loser.service));
+      await loser.arrived;
+      winner.free();
+      const { row } = await first;
+      loser.free();
+      expect((await second).code).toBe('Conflict');
+      expect(await shown(locator(account))).toEqual([hex(one)]);
+      expect((await getResource(locator(account), lab.service)).etag).toBe(row.etag);
+    },
+  );
 
   test('a content key with a given id stays in its row when its writer crashes before taking it, and another writer loses the race', async () => {
     const { lab } = world;
@@ -389,7 +392,7 @@ describe('an account is listed at the path in its record, and at no other path,'
   const listed = async () =>
     (await listAccountsOf(place, 100, undefined, world.lab.service)).accounts.map(({ record }) => record.name);
 
-  test('even when its creation died after its directory row was written', async () => {
+  test('an account is listed at the path in its record, and at no other path, even when its creation died after its directory row was written', async () => {
     const { lab } = world;
     const accounts = { ...lab.service.accounts, create: () => Promise.reject(new Error('died')) };
     await failure(placed('unmade', await lab.another({ accounts })));
@@ -404,7 +407,7 @@ describe('an account is listed at the path in its record, and at no other path,'
     expect(await listed()).not.toContain('unmade');
   });
 
-  test('even when its delete died before its directory row was removed', async () => {
+  test('an account is listed at the path in its record, and at no other path, even when its delete died before its directory row was removed', async () => {
     const { lab } = world;
     await placed('undone');
     expect(await listed()).toContain('undone');

@@ -101,7 +101,7 @@ describe('a client made from the document', () => {
     });
   const query = { 'api-version': '2026-11-28' } as const;
 
-  test('sends back each kind of resource as it read it, and changes nothing', async () => {
+  test('a client made from the document sends back each kind of resource as it read it, and changes nothing', async () => {
     const account = { query, path: { accountName: 'films' } };
     const read = (await client().GET('/api/accounts/{accountName}', { params: account })).data;
     const before = JSON.stringify(await revealed());
@@ -130,7 +130,7 @@ describe('a client made from the document', () => {
     expect(JSON.stringify(await revealed())).toBe(before);
   });
 
-  test('cannot change by a PUT what only the service sets: Keyward ignores it', async () => {
+  test('a client made from the document cannot change by a PUT what only the service sets: Keyward ignores it', async () => {
     const params = { query, path: { accountName: 'series' } };
     const { data } = await client().GET('/api/accounts/{accountName}', { params });
     const forged: components['schemas']['AccountInput'] = {

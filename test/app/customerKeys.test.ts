@@ -213,7 +213,9 @@ describe('POST validateEncryption', () => {
       expect(body.checks).toHaveLength(17);
       const faults = body.checks.filter(({ result }: { result: string }) => result === 'fail');
       expect(faults.map(({ cause }: { cause: string }) => cause)).toEqual([
-        ...['KeyDisabled', 'PurgeProtectionMissing', 'RegionMismatch'],
+        'KeyDisabled',
+        'PurgeProtectionMissing',
+        'RegionMismatch',
       ]);
       for (const { message, remedy } of faults) expect([message, remedy].join(' ')).toMatch(/\S{2}/);
     }

@@ -295,7 +295,10 @@ test('the calls of data keys match the document: generated, wrapped, unwrapped, 
   expect(outcomesOf(await api('POST', `${keys}/wrap`, { value: own }))).toEqual(['ok', 'value.1.plaintext', 'ok']);
   const sent = [{ wrapped }, { wrapped: 'not base64' }, { wrapped, context: noContext }, { wrapped, context }];
   expect(outcomesOf(await api('POST', `${keys}/unwrap`, { value: sent }))).toEqual([
-    ...['DataKeyNotAuthentic', 'value.1.wrapped', 'value.2.context.k', 'ok'],
+    'DataKeyNotAuthentic',
+    'value.1.wrapped',
+    'value.2.context.k',
+    'ok',
   ]);
   await api('POST', `${keys}/rewrap`, { value: [{ wrapped, context }, { wrapped: 'AAAA' }] });
   for (const hostile of [

@@ -54,9 +54,16 @@ const onlySetting = (name: string) => ({
   parts: [],
 });
 
-async function refusedEverywhere(headers: Record<string, string>, among = guarded): Promise<void> {
+/** The test of anonymous calls tries every route. Each other kind of wrong call tries its share of the routes. */
+const shareOf = (kind: number, among = guarded): readonly Route[] => among.filter((_, n) => n % 5 === kind % 5);
+
+async function refusedAt(
+  among: readonly Route[],
+  headers: Record<string, string>,
+  url = world.stack.host.url,
+): Promise<void> {
   for (const route of among) {
-    const answer = await refused(401, 'AuthenticationFailed', callOn(callWith(headers), route));
+    const answer = await refused(401, 'AuthenticationFailed', callOn(caller(url, headers), route));
     expect(answer.headers.get('x-ms-request-id')).toMatch(/\S/);
   }
 }
@@ -72,6 +79,13 @@ beforeAll(async () => {
       ...(role === 'AzureEventGridSecureWebhookSubscriber' ? { clientId: eventGrid } : {}),
     });
   }
+  for (const [index, role] of roles.entries())
+    await control('PUT', `/identities/all-but-${index}`, {
+      tenantId: homeTenantId,
+      kind: 'application',
+      secret: 's',
+      roles: roles.filter((other) => other !== role),
+    });
   await control('PUT', `/tenants/${otherTenantId}`, {});
   await control('PUT', '/identities/stranger', {
     tenantId: otherTenantId,
@@ -94,21 +108,25 @@ describe('an app role', () => {
     });
   });
 
-  test.each([...roles, 'none'].map((role, index) => [role, index] as const))(
-    'the app role %s admits a caller exactly where the route table requires it',
+  test.each(roles.map((role, index) => [role, index] as const))(
+    'the app role %s admits a caller to the routes that the table gives it, and all other roles together do not',
     async (role, index) => {
-      const token = await tokenOf(`role-${index}`);
-      for (const route of guarded) {
-        const answer = await callOn(bearer(token), route);
+      const holder = bearer(await tokenOf(`role-${index}`));
+      const others = bearer(await tokenOf(`all-but-${index}`));
+      for (const route of guarded.filter((one) => one.role === role)) {
         const what = `${route.method} ${route.path}`;
-        const seen = { what, isLetIn: answer.status !== 403 && answer.status !== 401 };
-        expect(seen).toEqual({ what, isLetIn: role === route.role });
-        if (role === route.role) continue;
-        expect(answer).toMatchObject({ status: 403, body: { error: { code: 'AuthorizationFailed' } } });
-        expect(answer.body.error.message).toContain(route.role);
+        const { status } = await callOn(holder, route);
+        expect({ what, isLetIn: status !== 403 && status !== 401 }).toEqual({ what, isLetIn: true });
+        const answer = await refused(403, 'AuthorizationFailed', callOn(others, route));
+        expect(answer.body.error.message).toContain(role);
       }
     },
   );
+
+  test('a caller without an app role is refused at every route', async () => {
+    const api = bearer(await tokenOf(`role-${roles.length}`));
+    for (const route of guarded) await refused(403, 'AuthorizationFailed', callOn(api, route));
+  });
 
   // The handshake of CloudEvents carries no token (test/app/webhook.test.ts): it only consents to Event Grid.
   test('no route is public except liveness, the handshake of the webhook and the public keys that verify what Keyward signed', () => {
@@ -294,7 +312,7 @@ describe('the request id of a call', () => {
 
 describe('a call without a valid token', () => {
   test('a call without a bearer token is rejected with 401', async () => {
-    await refusedEverywhere({});
+    await refusedAt(guarded, {});
     const token = await tokenOf('everything');
     for (const authorization of [
       'Bearer',
@@ -320,7 +338,7 @@ describe('a call without a valid token', () => {
   });
 
   test('a call with a token for another audience is rejected with 401', async () => {
-    await refusedEverywhere({ authorization: `Bearer ${await tokenOf('everything', 'https://vault.azure.net')}` });
+    await refusedAt(shareOf(1), { authorization: `Bearer ${await tokenOf('everything', 'https://vault.azure.net')}` });
     await control('PUT', '/api-audiences', { audiences: [apiAudience, 'api://another'] });
     // Except for the audience it is a valid token: version 2.0, the tenant's issuer, and all roles.
     const token = await tokenOf('everything', 'api://another');
@@ -328,19 +346,19 @@ describe('a call without a valid token', () => {
       roles,
       ver: '2.0',
     });
-    await refusedEverywhere({ authorization: `Bearer ${token}` });
+    await refusedAt(shareOf(2), { authorization: `Bearer ${token}` });
   });
 
   test('a call with a token of another tenant is rejected with 401', async () => {
-    await refusedEverywhere({ authorization: `Bearer ${await tokenOf('stranger')}` });
+    await refusedAt(shareOf(3), { authorization: `Bearer ${await tokenOf('stranger')}` });
   });
 
   test('a call with a token that has expired, or is not valid yet, is rejected with 401', async () => {
-    for (const offsetSeconds of [-7200, 7200]) {
+    for (const [index, offsetSeconds] of [-7200, 7200].entries()) {
       await control('PUT', '/clock', { offsetSeconds });
       const token = await tokenOf('everything');
       await control('PUT', '/clock', { offsetSeconds: 0 });
-      await refusedEverywhere({ authorization: `Bearer ${token}` });
+      await refusedAt(shareOf(4 + index), { authorization: `Bearer ${token}` });
     }
   });
 });
@@ -519,11 +537,11 @@ describe('a forged token', () => {
   test('with incomplete settings every call is rejected, and readiness names the setting', async () => {
     const token = await signed(claims());
     for (const name of ['KEYWARD_AUTH_AUDIENCE', 'KEYWARD_TENANT_ID']) {
-      for (const value of [undefined, '']) {
+      for (const [index, value] of [undefined, ''].entries()) {
         const was = process.env[name];
         set({ [name]: value });
         try {
-          await refusedEverywhere({ authorization: `Bearer ${token}` }, needsAuthSettings);
+          await refusedAt(shareOf(index, needsAuthSettings), { authorization: `Bearer ${token}` });
           const ready = await callWith({})('GET', '/api/health/ready');
           expect({ ...ready.body, status: ready.status }).toEqual(onlySetting(name));
         } finally {
@@ -555,10 +573,9 @@ describe('an instance', () => {
     const token = await tokenOf('everything');
     for (const host of [unset, unknown]) {
       const both = { authorization: `Bearer ${token}`, 'x-functions-key': host.keys.master };
-      for (const route of needsAuthSettings) {
-        await refused(401, 'AuthenticationFailed', callOn(caller(host.url, both), route));
-        expect((await callOn(caller(host.url, { authorization: `Bearer ${token}` }), route)).status).toBe(401);
-      }
+      await refusedAt(needsAuthSettings, both, host.url);
+      const withoutKey = caller(host.url, { authorization: `Bearer ${token}` });
+      for (const route of shareOf(0, needsAuthSettings)) expect((await callOn(withoutKey, route)).status).toBe(401);
       const ready = await caller(host.url, { 'x-functions-key': host.keys.function })('GET', '/api/health/ready');
       expect({ ...ready.body, status: ready.status }).toEqual(onlySetting('KEYWARD_AUTH'));
     }
@@ -567,13 +584,14 @@ describe('an instance', () => {
   test('an instance with functionKeys admits every holder of a function key, and no other caller', async () => {
     const host = await start('functionKeys');
     const withKey = (key: string) => caller(host.url, { 'x-functions-key': key });
-    for (const headers of [
+    for (const [index, headers] of [
       {},
       { 'x-functions-key': 'wrong' },
       { 'x-functions-key': host.keys.eventgrid_extension },
       { authorization: `Bearer ${await tokenOf('everything')}` },
-    ]) {
-      for (const route of guarded) expect((await callOn(caller(host.url, headers), route)).status).toBe(401);
+    ].entries()) {
+      const among = index === 0 ? guarded : shareOf(index);
+      for (const route of among) expect((await callOn(caller(host.url, headers), route)).status).toBe(401);
     }
     await got(200, withKey(host.keys.function)('GET', '/api/accounts'));
     await got(200, withKey(host.keys.master)('GET', '/api/accounts'));

@@ -64,14 +64,14 @@ beforeAll(async () => {
 });
 
 describe('a caller without a valid token', () => {
-  test('gets 401 with WWW-Authenticate (RFC 9110, 15.5.2), which says invalid_token where a token came', async () => {
+  test('a caller without a valid token gets 401 with WWW-Authenticate (RFC 9110, 15.5.2), which says invalid_token where a token came', async () => {
     const bare = await refused(401, 'AuthenticationFailed', caller(world.stack.host.url, {})('GET', '/api/accounts'));
     expect(bare.headers.get('www-authenticate')).toMatch(/^Bearer .*authorization_uri="https:.*"$/);
     const wrong = caller(world.stack.host.url, { authorization: 'Bearer a.b.c' })('GET', '/api/accounts');
     expect((await wrong).headers.get('www-authenticate')).toContain('error="invalid_token"');
   });
 
-  test('is refused before its body of 100 MB has arrived', async () => {
+  test('a caller without a valid token is refused before its body of 100 MB has arrived', async () => {
     const call = raw('PUT', '/api/accounts/flood', { 'content-length': 100_000_000 });
     call.write(Buffer.alloc(65_536));
     expect((await answerTo(call)).status).toBe(401);
@@ -79,7 +79,7 @@ describe('a caller without a valid token', () => {
 });
 
 describe('a body', () => {
-  test('without Content-Length is read no further than the limit', async () => {
+  test('a body without Content-Length is read no further than the limit', async () => {
     const call = raw('PUT', '/api/accounts/streamed', { authorization: `Bearer ${await token('sender')}` });
     const answer = answerTo(call);
     for (let n = 0; n < 3; n++) call.write(Buffer.alloc(65_536));
@@ -96,7 +96,7 @@ describe('a body', () => {
       { location },
     ],
   ])(
-    'of %s as a JSON merge patch (RFC 7396) is 415, and changes nothing: it would mean something else',
+    'a body of %s as a JSON merge patch (RFC 7396) is 415, and changes nothing: it would mean something else',
     async (_, path, input) => {
       const api = await as('patcher');
       await got(201, api('PUT', path, { ...input, tags: { a: '1' } }));
@@ -110,7 +110,7 @@ describe('a body', () => {
 describe('a token that names owners', () => {
   const limited = (more = {}) => as('limited', { roles: [...everyRole, 'Owner:contoso'], ...more });
 
-  test('sees accounts of other owners as absent, alone and in the list', async () => {
+  test('a token that names owners sees accounts of other owners as absent, alone and in the list', async () => {
     const api = await limited();
     await got(200, api('GET', '/api/accounts/mine'));
     await refused(404, 'AccountNotFound', api('GET', '/api/accounts/theirs'));
@@ -121,7 +121,7 @@ describe('a token that names owners', () => {
     await got(200, (await as('reader'))('GET', '/api/accounts/theirs'));
   });
 
-  test('creates accounts of its owners only', async () => {
+  test('a token that names owners creates accounts of its owners only', async () => {
     const api = await limited();
     await refused(403, 'AuthorizationFailed', api('PUT', '/api/accounts/theirs-too', newAccount('fabrikam')));
     await got(201, api('PUT', '/api/accounts/mine-too', newAccount('contoso')));
@@ -144,7 +144,7 @@ describe('a token that names owners', () => {
     await refused(400, 'InvalidParameter', api('GET', '/api/accounts?$skipToken=theirs'));
   });
 
-  test('checks no key in the name of another owner', async () => {
+  test('a token that names owners checks no key in the name of another owner', async () => {
     const keyIdentifier = 'https://fabrikam-keys.vault.azure.net/keys/cmk';
     const { location, properties } = newAccount('fabrikam');
     const encryption = { type: 'CustomerKey', keyVaultProperties: { keyIdentifier } };
@@ -153,7 +153,7 @@ describe('a token that names owners', () => {
     await refused(403, 'AuthorizationFailed', check);
   });
 
-  test('cancels no creation that waits in a subscription of another owner', async () => {
+  test('a token that names owners cancels no creation that waits in a subscription of another owner', async () => {
     const group = '/api/subscriptions/99990000-0000-4000-8000-000000000001/resourceGroups/media';
     const path = (name: string) => `${group}/providers/Microsoft.Media/mediaservices/${name}?api-version=2021-11-01`;
     await got(204, (await as('administrator'))('DELETE', path('cancelled')));
@@ -168,14 +168,14 @@ describe('a token that names owners', () => {
     expect(cancelled).toHaveLength(1);
   });
 
-  test('makes none of the calls that are about all accounts', async () => {
+  test('a token that names owners makes none of the calls that are about all accounts', async () => {
     const answer = await refused(403, 'AuthorizationFailed', (await limited())('GET', '/api/operator/rings'));
     expect(answer.body.error.message).toContain('contoso');
   });
 });
 
 describe('applications', () => {
-  test('that KEYWARD_AUTH_CLIENTS does not name are not authenticated', async () => {
+  test('applications that KEYWARD_AUTH_CLIENTS does not name are not authenticated', async () => {
     process.env.KEYWARD_AUTH_CLIENTS = 'another SERVICE-OF-CONTOSO';
     try {
       await got(200, (await as('named'))('GET', '/api/accounts'));
@@ -199,7 +199,7 @@ describe('reveals', () => {
 });
 
 describe('names', () => {
-  test('with a letter that only folds to ours are refused, and the secret of the folded name keeps its value', async () => {
+  test('names with a letter that only folds to ours are refused, and the secret of the folded name keeps its value', async () => {
     const api = await as('writer');
     const kelvin = `/api/accounts/mine/tokenKeys/${encodeURIComponent('\u212Alaus')}`;
     await refused(400, 'InvalidParameter', api('PUT', kelvin, { properties: { keyValue: 'BBBB' } }));
@@ -217,14 +217,14 @@ describe('query parameters', () => {
     },
   );
 
-  test('that the call has, and the key that the host reads, are taken', async () => {
+  test('query parameters that the call has, and the key that the host reads, are taken', async () => {
     const { body } = await got(200, (await as('asker'))('GET', '/api/accounts?$top=1&code=key-of-the-host'));
     expect(body.value).toHaveLength(1);
   });
 });
 
 describe('ids of a call', () => {
-  test("come back: ours always, the caller's where it asks for it, and never what is no id", async () => {
+  test("ids of a call come back: ours always, the caller's where it asks for it, and never what is no id", async () => {
     const api = await as('asker');
     const asks = { 'x-ms-return-client-request-id': 'true' };
     const mine = await api('GET', '/api/accounts', undefined, { ...asks, 'x-ms-client-request-id': 'mine' });
@@ -236,7 +236,7 @@ describe('ids of a call', () => {
     expect(odd.headers.has('x-ms-client-request-id')).toBe(false);
   });
 
-  test('are a field of every log line of the call', async () => {
+  test('ids of a call are a field of every log line of the call', async () => {
     const from = world.records.length;
     const { headers } = await (await as('logged'))('POST', '/api/accounts/mine/tokenKeys/klaus/reveal');
     const id = headers.get('x-ms-request-id');
@@ -267,7 +267,7 @@ describe('what is no call', () => {
 });
 
 describe('GET with If-None-Match', () => {
-  test('of the present ETag is 304 without a body; of another it is 200', async () => {
+  test('GET with If-None-Match of the present ETag is 304 without a body; of another it is 200', async () => {
     const api = await as('asker');
     const { headers, body } = await got(200, api('GET', '/api/accounts/mine'));
     expect(headers.get('etag')).toBe(body.etag);
@@ -280,7 +280,7 @@ describe('GET with If-None-Match', () => {
 });
 
 describe('links', () => {
-  test('follow no Host header that is not configured', async () => {
+  test('links follow no Host header that is not configured', async () => {
     const api = await as('asker');
     await got(201, api('PUT', '/api/accounts/linked', { location, properties: { owner: 'contoso' } }));
     const headers = { host: 'evil.example', authorization: `Bearer ${await token('asker')}` };

@@ -11,7 +11,7 @@ import { location, operatorToken } from '../../src/local/operator.ts';
 import { type Stack, type StackOptions, startStack } from '../../src/local/stack.ts';
 
 export const appDir = fileURLToPath(new URL('../..', import.meta.url));
-export const keyPool = fileURLToPath(new URL('../fixtures/rsaKeys.json', import.meta.url));
+const keyPool = fileURLToPath(new URL('../fixtures/rsaKeys.json', import.meta.url));
 /** ARM's name of the property with a customer key: Azure Media Services, `KeyVaultProperties`. */
 export const keyIdentifierTarget = 'properties.encryption.keyVaultProperties.keyIdentifier';
 

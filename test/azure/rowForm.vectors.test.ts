@@ -43,16 +43,16 @@ const open = ({ table, entity }: Vector) => {
 };
 
 describe('INV-13: an authentic row', () => {
-  test.each(vectors.good)('of another implementation is read: $name', (vector) => {
+  test.each(vectors.good)('INV-13: an authentic row of another implementation is read: $name', (vector) => {
     expect(open(vector)).toEqual(vector.value);
   });
 
-  test.each(vectors.broken)('is damaged when it has $name', (vector) => {
+  test.each(vectors.broken)('INV-13: an authentic row is damaged when it has $name', (vector) => {
     expect(open(vector)).toBe(damaged);
   });
 
   test.each(vectors.good.filter(({ entity }) => entity.generation === 3))(
-    'is written as the other implementation writes it: $name',
+    'INV-13: an authentic row is written as the other implementation writes it: $name',
     ({ table, entity, value }) => {
       const { partitionKey, rowKey, v, data, generation, mac, ...columns } = entity;
       const key = { partitionKey: String(partitionKey), rowKey: String(rowKey) };
@@ -60,7 +60,10 @@ describe('INV-13: an authentic row', () => {
     },
   );
 
-  test.skipIf(python === undefined)('has vectors that their recipe makes again, byte by byte', () => {
-    expect(execFileSync(python ?? '', [recipe], { encoding: 'utf8' })).toBe(text);
-  });
+  test.skipIf(python === undefined)(
+    'INV-13: an authentic row has vectors that their recipe makes again, byte by byte',
+    () => {
+      expect(execFileSync(python ?? '', [recipe], { encoding: 'utf8' })).toBe(text);
+    },
+  );
 });

@@ -99,7 +99,7 @@ export async function signIn(
 }
 
 /** The rules of axe-core that the page breaks, each with the first element that breaks it. */
-export async function accessibilityViolations(page: Page): Promise<string[]> {
+async function accessibilityViolations(page: Page): Promise<string[]> {
   if (!(await page.evaluate<boolean>("'axe' in window"))) await page.evaluate(axe);
   return page.evaluate(async () => {
     type Found = { violations: { id: string; help: string; nodes: { html: string }[] }[] };

@@ -66,8 +66,13 @@ describe('the rules for a customer key', () => {
   it('all violated rules of a key are reported at once, in the order in which a person would fix them', () => {
     const worst = { bits: 1024, enabled: false, notBefore: start + 1, expiresOn: start, operations: [] };
     expect(found({ ...worst, recoveryLevel: 'Purgeable', region: 'northeurope' })).toEqual([
-      ...['KeySizeUnsupported', 'KeyDisabled', 'KeyNotYetValid', 'KeyExpired', 'KeyOperationNotAllowed'],
-      ...['SoftDeleteMissing', 'RegionMismatch'],
+      'KeySizeUnsupported',
+      'KeyDisabled',
+      'KeyNotYetValid',
+      'KeyExpired',
+      'KeyOperationNotAllowed',
+      'SoftDeleteMissing',
+      'RegionMismatch',
     ]);
   });
 });

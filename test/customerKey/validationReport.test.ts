@@ -9,9 +9,23 @@ import { start, version1 } from '../builders.ts';
 
 /** docs/operations.md, "Dry run": every check, in this order. */
 const order = [
-  ...['identifierForm', 'hostAllowed', 'ownerMayUse', 'identityToken', 'vaultReachable', 'keyReadable'],
-  ...['keyType', 'keySize', 'keyEnabled', 'keyActivation', 'keyExpiry', 'keyOperations'],
-  ...['softDelete', 'purgeProtection', 'region', 'ownerTag', 'unwrapProof'],
+  'identifierForm',
+  'hostAllowed',
+  'ownerMayUse',
+  'identityToken',
+  'vaultReachable',
+  'keyReadable',
+  'keyType',
+  'keySize',
+  'keyEnabled',
+  'keyActivation',
+  'keyExpiry',
+  'keyOperations',
+  'softDelete',
+  'purgeProtection',
+  'region',
+  'ownerTag',
+  'unwrapProof',
 ];
 const day = 86_400_000;
 const description: KeyDescription = {

@@ -188,6 +188,7 @@ test('the region of a plan is that of the owner’s accounts, or has to be named
   const { lab } = usual;
   expect((await failure(regionFor(undefined, 'regions', lab.service))).message).toContain('has no account yet');
   await lab.account('regions-one', 'regions');
+  await lab.service.overview.settled();
   expect(await regionFor(undefined, 'regions', lab.service)).toBe('westeurope');
   expect(await regionFor('northeurope', 'regions', lab.service)).toBe('northeurope');
   expect((await failure(regionFor('nowhere', 'regions', lab.service))).code).toBe('InvalidRequestContent');

@@ -71,7 +71,12 @@ describe('a data key', () => {
     }));
     const wrong = 'DataKeyNotAuthentic';
     expect(outcomes(await unwrapDataKeys(bound, call('mine'), world.lab.service))).toEqual([
-      ...[mine.plain, wrong, wrong, wrong, wrong, mine.plain],
+      mine.plain,
+      wrong,
+      wrong,
+      wrong,
+      wrong,
+      mine.plain,
     ]);
   });
 

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { compressedTime } from '../../src/local/demo/story.ts';
+import { compressedTime } from '../../src/local/demo/compressedTime.ts';
 import { type Stack, startStack } from '../../src/local/stack.ts';
 import { proxyLines } from '../../src/local/startPage.ts';
 

@@ -5,7 +5,8 @@ import { Refusal } from '../../src/core/base/errors.ts';
 import type { FederatedIdentity } from '../../src/core/customerKey/binding.ts';
 import type { Verdict } from '../../src/core/watch/watch.ts';
 import { renderAccount as renderAmsAccount } from '../../src/functions/ams/accountAnswer.ts';
-import { parseAccount, renderAccount } from '../../src/functions/http/accounts/accountJson.ts';
+import { parseAccount } from '../../src/functions/http/accounts/accountInput.ts';
+import { renderAccount } from '../../src/functions/http/accounts/accountJson.ts';
 import { aBinding, aVerdict, aWatch, designPolicy, start, version1, version2 } from '../builders.ts';
 
 const cmk = 'https://contoso.vault.azure.net/keys/cmk';
@@ -204,7 +205,9 @@ describe('the body of a PUT', () => {
   it('the body of a PUT is refused for every invalid field at once', () => {
     const { extras } = refusalOf({ location: '', properties: { owner: 7, encryption: { type: 'x' } } });
     expect(extras.details?.map((detail) => detail.target)).toEqual([
-      ...['location', 'properties.owner', 'properties.encryption.type'],
+      'location',
+      'properties.owner',
+      'properties.encryption.type',
     ]);
   });
 

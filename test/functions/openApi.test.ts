@@ -33,8 +33,11 @@ test('the document has every route with its method, path and role, except those 
     operations.map(({ id, method, path, spec }) => [id, method, path, spec.security, spec['x-keyward-role']]),
   ).toEqual(
     ours.map(({ name, method, path, scope, role }) => [
-      ...[name, method, `/api/${path}`],
-      ...[securityOf(scope), rolesOf(scope, role)],
+      name,
+      method,
+      `/api/${path}`,
+      securityOf(scope),
+      rolesOf(scope, role),
     ]),
   );
   expect(routes.filter(({ contract }) => contract === undefined)).toEqual(

@@ -23,13 +23,13 @@ describe('the alert rules', () => {
     for (const name of ['r-healthy-1', 'r-healthy-2']) await account(world.lab, name);
   });
 
-  test('are all silent in a healthy hour', async () => {
+  test('the alert rules are all silent in a healthy hour', async () => {
     const replay = startReplay(world.lab, 11 * minute);
     await replay.minutes(60);
     expect(replay.firing()).toEqual([]);
   });
 
-  test.each(Object.entries(faults))('fire when %s', async (_, { rules: expected, play }) => {
+  test.each(Object.entries(faults))('the alert rules fire when %s', async (_, { rules: expected, play }) => {
     const replay = startReplay(world.lab);
     await play(replay, world.lab);
     expect(replay.firing()).toEqual(expect.arrayContaining([...expected]));

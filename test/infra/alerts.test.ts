@@ -21,7 +21,7 @@ const queries = rules.map(({ query }) => query);
 const watched = queries.flatMap((query) => [...query.matchAll(/startswith "([^"]+)"/g)].map(([, line = '']) => line));
 
 describe('the alert rules', () => {
-  it('watch only log lines that the code writes', () => {
+  it('the alert rules watch only log lines that the code writes', () => {
     const messages = watched.filter((line) => line !== 'Metric {');
     expect(messages.length).toBeGreaterThan(25);
     expect(
@@ -30,7 +30,7 @@ describe('the alert rules', () => {
     ).toEqual([]);
   });
 
-  it('have one row each in "What to watch" of docs/operations.md, with the same severity', () => {
+  it('the alert rules have one row each in "What to watch" of docs/operations.md, with the same severity', () => {
     const named = (all: readonly { name: string; severity: number }[]) =>
       all.map(({ name, severity }) => `${name} ${severity}`).toSorted();
     expect(named(rows), 'Add an alert to infra/modules/alerts.bicep, and run: npm run infra -- --write').toEqual(
@@ -47,14 +47,14 @@ describe('the alert rules', () => {
     expect(rule?.properties.description).toMatch(/^https:\/\/docs\.contoso\.example\/keyward\/\w+\.md#[\w-]+$/);
   });
 
-  it('run every 5 minutes when a person must act at once, and every 15 when their window allows it', () => {
+  it('the alert rules run every 5 minutes when a person must act at once, and every 15 when their window allows it', () => {
     for (const { name, properties } of asShipped.of('Microsoft.Insights/scheduledQueryRules')) {
       const isSlow = properties.severity > 1 && properties.windowSize !== 'PT5M';
       expect(properties.evaluationFrequency, name).toBe(isSlow ? 'PT15M' : 'PT5M');
     }
   });
 
-  it('notify every receiver that the parameters name', () => {
+  it('the alert rules notify every receiver that the parameters name', () => {
     const { emailReceivers, webhookReceivers } = everything.only('Microsoft.Insights/actionGroups').properties;
     expect([emailReceivers.length, webhookReceivers.length]).toEqual([2, 1]);
     for (const { properties } of everything.of('Microsoft.Insights/scheduledQueryRules')) {
@@ -64,7 +64,7 @@ describe('the alert rules', () => {
     expect(asShipped.of('Microsoft.Insights/actionGroups')).toEqual([]);
   });
 
-  it.each(rows)('watch with $name what its row in docs/operations.md says', ({ name, firesOn }) => {
+  it.each(rows)('the alert rules watch with $name what its row in docs/operations.md says', ({ name, firesOn }) => {
     const query = rules.find((rule) => rule.name === name)?.query ?? '';
     const messages = [...firesOn.matchAll(/(?<!= )`((?!GET )[A-Z][^`]*)`/g)].map(
       ([, message]) => `startswith "${message}"`,

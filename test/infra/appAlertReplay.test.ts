@@ -9,9 +9,12 @@ describe('the alert rules of calls and messages', () => {
     process.env = environment;
   });
 
-  test.each(Object.entries(appFaults))('fire when %s', async (_, { rules: expected, play }) => {
-    const app = startApp();
-    await play(app);
-    expect(app.replay.firing()).toEqual(expect.arrayContaining([...expected]));
-  });
+  test.each(Object.entries(appFaults))(
+    'the alert rules of calls and messages fire when %s',
+    async (_, { rules: expected, play }) => {
+      const app = startApp();
+      await play(app);
+      expect(app.replay.firing()).toEqual(expect.arrayContaining([...expected]));
+    },
+  );
 });

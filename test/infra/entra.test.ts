@@ -15,6 +15,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const az = `#!/usr/bin/env bash
 echo "az $*" >> ${folder}/calls
 case "$*" in
+  "version"*) echo "$VERSION" ;;
   "cloud show"*) echo "$GRAPH" ;;
   "ad app list"*) cat ${folder}/application ;;
   "ad app create"*) echo new-id ;;
@@ -35,14 +36,15 @@ interface Tenant {
   readonly assigned?: string;
   /** As the Azure CLI prints it for the cloud of the tenant (azure-cli-core, cloud.py). */
   readonly graph?: string;
+  readonly version?: string;
 }
 
 async function entra(tenant: Tenant, ...parameters: string[]) {
   for (const name of ['application', 'service', 'assigned'] as const)
     writeFileSync(join(folder, name), tenant[name] ?? '');
   writeFileSync(join(folder, 'calls'), '');
-  const { graph = 'https://graph.microsoft.com/' } = tenant;
-  const env = { PATH: `${folder}:${process.env.PATH}`, GRAPH: graph };
+  const { graph = 'https://graph.microsoft.com/', version = '2.60.0' } = tenant;
+  const env = { PATH: `${folder}:${process.env.PATH}`, GRAPH: graph, VERSION: version };
   const ended = await promisify(execFile)(`${root}infra/entra.sh`, parameters, { env })
     .then(({ stdout }) => ({ code: 0, stdout, stderr: '' }))
     .catch(({ code, stdout, stderr }) => ({ code, stdout, stderr }));
@@ -50,10 +52,11 @@ async function entra(tenant: Tenant, ...parameters: string[]) {
 }
 
 describe('infra/entra.sh application', () => {
-  it('creates the application with its roles, a scope for persons and the Azure CLI, and prints its client id', async () => {
+  it('infra/entra.sh application creates the application with its roles, a scope for persons and the Azure CLI, and prints its client id', async () => {
     const { stdout, calls } = await entra({}, 'application');
     expect(stdout).toBe('new-id\n');
     expect(calls).toEqual([
+      expect.stringContaining('az version'),
       expect.stringContaining('az cloud show --query endpoints.microsoftGraphResourceId'),
       expect.stringContaining("ad app list --filter displayName eq 'Keyward'"),
       expect.stringContaining('ad app create --display-name Keyward --sign-in-audience AzureADMyOrg'),
@@ -65,7 +68,7 @@ describe('infra/entra.sh application', () => {
     ]);
   });
 
-  it('updates an application that exists, and creates nothing', async () => {
+  it('infra/entra.sh application updates an application that exists, and creates nothing', async () => {
     const { stdout, calls } = await entra({ application: 'old-id\n', service: 'service-id\n' }, 'application');
     expect(stdout).toBe('old-id\n');
     expect(calls.filter((call) => call.includes(' create '))).toEqual([]);
@@ -76,21 +79,30 @@ describe('infra/entra.sh application', () => {
     ['https://graph.microsoft.com/', 'https://graph.microsoft.com/v1.0/applications'],
     ['https://graph.microsoft.us/', 'https://graph.microsoft.us/v1.0/applications'],
     ['https://microsoftgraph.chinacloudapi.cn', 'https://microsoftgraph.chinacloudapi.cn/v1.0/applications'],
-  ])('calls Microsoft Graph of the cloud that the Azure CLI is signed in to: %s', async (graph, address) => {
-    const { calls } = await entra({ graph }, 'application');
-    const patches = calls.filter((call) => call.includes('PATCH'));
-    expect(patches).toHaveLength(2);
-    expect(patches.filter((call) => !call.includes(`--url ${address}`))).toEqual([]);
+  ])(
+    'infra/entra.sh application calls Microsoft Graph of the cloud that the Azure CLI is signed in to: %s',
+    async (graph, address) => {
+      const { calls } = await entra({ graph }, 'application');
+      const patches = calls.filter((call) => call.includes('PATCH'));
+      expect(patches).toHaveLength(2);
+      expect(patches.filter((call) => !call.includes(`--url ${address}`))).toEqual([]);
+    },
+  );
+
+  it('infra/entra.sh application creates nothing with an Azure CLI that is too old to deploy Keyward', async () => {
+    const { code, stderr, calls } = await entra({ version: '2.59.9' }, 'application');
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/2\.59\.9.*2\.60\.0.*az upgrade/)]);
+    expect(calls).toHaveLength(1);
   });
 
-  it('refuses to choose between two applications of the same name', async () => {
+  it('infra/entra.sh application refuses to choose between two applications of the same name', async () => {
     const { code, stderr } = await entra({ application: 'one\ntwo\n' }, 'application');
     expect([code, stderr]).toEqual([1, expect.stringContaining('several applications named Keyward')]);
   });
 });
 
 describe('infra/entra.sh console', () => {
-  it('registers the address for sign-in, and allows the application to call itself', async () => {
+  it('infra/entra.sh console registers the address for sign-in, and allows the application to call itself', async () => {
     const { code, calls } = await entra({ application: 'old-id\n' }, 'console', 'https://app.example/console/');
     const patches = calls.filter((call) => call.includes('PATCH'));
     expect(code).toBe(0);
@@ -98,7 +110,7 @@ describe('infra/entra.sh console', () => {
     expect(patches[1]).toMatch(/"appId":"04b07795-.*"appId":"old-id"/);
   });
 
-  it('refuses an address that is not the one of a console', async () => {
+  it('infra/entra.sh console refuses an address that is not the one of a console', async () => {
     expect(await entra({}, 'console', 'http://app.example/')).toMatchObject({ code: 1, calls: [''] });
   });
 });
@@ -106,7 +118,7 @@ describe('infra/entra.sh console', () => {
 describe('infra/entra.sh allow', () => {
   const tenant = { application: 'old-id\n' };
 
-  it('assigns each role to the signed-in user', async () => {
+  it('infra/entra.sh allow assigns each role to the signed-in user', async () => {
     const { code, calls } = await entra(tenant, 'allow', 'me', 'Keys.Operate', 'Audit.Read');
     const posted = calls.filter((call) => call.includes('POST'));
     expect(code).toBe(0);
@@ -114,7 +126,7 @@ describe('infra/entra.sh allow', () => {
     expect(posted[0]).toContain('{"principalId":"my-id","resourceId":"service-id","appRoleId":"role-id"}');
   });
 
-  it('leaves a role alone that the principal has already', async () => {
+  it('infra/entra.sh allow leaves a role alone that the principal has already', async () => {
     const { code, calls } = await entra(
       { ...tenant, assigned: 'assignment-id\n' },
       'allow',
@@ -124,7 +136,7 @@ describe('infra/entra.sh allow', () => {
     expect([code, calls.filter((call) => call.includes('POST'))]).toEqual([0, []]);
   });
 
-  it('names a role that the application does not have', async () => {
+  it('infra/entra.sh allow names a role that the application does not have', async () => {
     const { code, stderr } = await entra(tenant, 'allow', 'me', 'Unknown.Role');
     expect([code, stderr]).toEqual([1, expect.stringContaining('no app role Unknown.Role')]);
   });
@@ -133,13 +145,13 @@ describe('infra/entra.sh allow', () => {
 describe('infra/entra/', () => {
   const read = (name: string) => JSON.parse(readFileSync(`${root}infra/entra/${name}`, 'utf8'));
 
-  it('has every app role of the API, each with an id of its own', () => {
+  it('infra/entra/ has every app role of the API, each with an id of its own', () => {
     const listed: readonly { readonly id: string; readonly value: string }[] = read('roles.json');
     expect(listed.map(({ value }) => value).toSorted(), 'Edit infra/entra/roles.json').toEqual(roles.toSorted());
     expect(new Set(listed.map(({ id }) => id)).size).toBe(listed.length);
   });
 
-  it('allows the Azure CLI to use the scope that it creates', () => {
+  it('infra/entra/ allows the Azure CLI to use the scope that it creates', () => {
     const [scope] = read('scope.json').api.oauth2PermissionScopes;
     const [application] = read('azureCli.json').api.preAuthorizedApplications;
     // The client id of the Azure CLI, alike in every tenant (azure-cli-core, auth/constants.py).

@@ -45,25 +45,28 @@ function partsOf(expression: string) {
 }
 
 describe('the Grafana dashboard', () => {
-  it('has no query that is not PromQL: a bracket less is found', () => {
+  it('the Grafana dashboard has PromQL queries only, and the parser of the test finds a missing bracket', () => {
     expect(partsOf('sum by (a) (rate(keyward_looks_total[5m])').errors).not.toEqual([]);
   });
 
-  it.each(targets)('reads under "$title" only metrics that the app exports, and their labels: $legendFormat', (one) => {
-    const { metrics, labels, errors } = partsOf(one.expr);
-    expect(errors).toEqual([]);
-    expect(metrics).toHaveLength(1);
-    const ofMetric = known.get(metrics[0] ?? '');
-    expect(ofMetric, metrics[0]).toBeDefined();
-    const inLegend = [...one.legendFormat.matchAll(/\{\{(\w+)\}\}/g)].map(([, label = '']) => label);
-    const strange = [...labels, ...inLegend].filter(
-      (label) => ![...(ofMetric ?? []), ...ofEverySeries].includes(label),
-    );
-    expect(strange).toEqual([]);
-    expect(inLegend.filter((label) => !labels.includes(label))).toEqual([]);
-  });
+  it.each(targets)(
+    'the Grafana dashboard reads under "$title" only metrics that the app exports, and their labels: $legendFormat',
+    (one) => {
+      const { metrics, labels, errors } = partsOf(one.expr);
+      expect(errors).toEqual([]);
+      expect(metrics).toHaveLength(1);
+      const ofMetric = known.get(metrics[0] ?? '');
+      expect(ofMetric, metrics[0]).toBeDefined();
+      const inLegend = [...one.legendFormat.matchAll(/\{\{(\w+)\}\}/g)].map(([, label = '']) => label);
+      const strange = [...labels, ...inLegend].filter(
+        (label) => ![...(ofMetric ?? []), ...ofEverySeries].includes(label),
+      );
+      expect(strange).toEqual([]);
+      expect(inLegend.filter((label) => !labels.includes(label))).toEqual([]);
+    },
+  );
 
-  it('shows every metric', () => {
+  it('the Grafana dashboard shows every metric', () => {
     const shown = targets.flatMap(({ expr }) => partsOf(expr).metrics);
     expect([...known.keys()].filter((name) => !shown.includes(name))).toEqual([]);
   });

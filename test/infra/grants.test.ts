@@ -27,7 +27,7 @@ const grantsOf = ({ resources }: Deployment): string[] =>
     .toSorted();
 
 describe('the roles that a deployment assigns', () => {
-  it('let the app use its storage, its own keys, its topic and its telemetry, and no more', () => {
+  it('the roles that a deployment assigns let the app use its storage, its own keys, its topic and its telemetry, and no more', () => {
     const app = 'Microsoft.Web/sites/Key-Ward-rr353pys';
     const reaches = '00000000-0000-0000-0000-00000000000a';
     const encryption = 'Key Vault Crypto Service Encryption User';
@@ -50,14 +50,14 @@ describe('the roles that a deployment assigns', () => {
     );
   });
 
-  it('let the topic of the operator vault write dead letters to their container only', () => {
+  it('the roles that a deployment assigns let the topic of the operator vault write dead letters to their container only', () => {
     const container = 'Microsoft.Storage/storageAccounts/keywardhost/blobServices/default/containers/dead-letters';
     expect(grantsOf(deployment('events'))).toEqual([
       `Microsoft.EventGrid/systemTopics/keyward-op-events: Storage Blob Data Contributor on ${container}`,
     ]);
   });
 
-  it("let the service use the customer's one key, and nothing else in the vault", () => {
+  it("the roles that a deployment assigns let the service use the customer's one key, and nothing else in the vault", () => {
     const service = '00000000-0000-0000-0000-00000000000a';
     expect(grantsOf(deployment('customer'))).toEqual([
       `${service}: Key Vault Crypto Service Encryption User on Microsoft.KeyVault/vaults/contoso-keys/keys/media`,
@@ -65,7 +65,7 @@ describe('the roles that a deployment assigns', () => {
   });
 
   // Azure refuses to change the principal of a role assignment, so an identity that is made again needs a new name.
-  it('are named after their principal as well', () => {
+  it('the roles that a deployment assigns are named after their principal as well', () => {
     const templates = ['infra/main.json', 'infra/events.json', 'infra/customer/main.json'];
     const grants = templates.flatMap((path) => [...grantsIn(templateOf(path))]);
     expect(grants.length).toBeGreaterThan(6);

@@ -3,7 +3,7 @@
 export type Row = Readonly<Record<string, unknown>>;
 
 /** @throws Error for what no rule has used so far */
-export function evaluate(query: string, tables: Readonly<Record<string, readonly Row[]>>): readonly Row[] {
+function evaluate(query: string, tables: Readonly<Record<string, readonly Row[]>>): readonly Row[] {
   const [table = '', ...steps] = query.split(' | ').map((part) => part.trim());
   return steps
     .flatMap((step) => step.split(/ (?=\| )/).map((one) => one.replace(/^\| /, '')))

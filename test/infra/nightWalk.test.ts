@@ -51,7 +51,7 @@ async function nightOfOneKey(name: string, rule: string, minutes: number, fault:
 }
 
 describe('the person on call', () => {
-  test('finds a disabled key, its accounts, its customer and the command in one call', async () => {
+  test('the person on call finds a disabled key, its accounts, its customer and the command in one call', async () => {
     const { lab } = world;
     const disable = () => lab.keyVault('PATCH', '/vaults/n-disabled/keys/cmk', { enabled: false });
     const { found, version } = await nightOfOneKey('n-disabled', 'key-taken-away', 3, disable);
@@ -60,7 +60,7 @@ describe('the person on call', () => {
     expect(found.remedy).toContain(command);
   });
 
-  test('finds a removed grant, its accounts, its customer and the command with the principal in one call', async () => {
+  test('the person on call finds a removed grant, its accounts, its customer and the command with the principal in one call', async () => {
     const { lab } = world;
     const remove = () => lab.keyVault('DELETE', `/vaults/n-grant/grants/${appPrincipalId}`);
     const { found } = await nightOfOneKey('n-grant', 'key-taken-away', 5, remove);
@@ -70,7 +70,7 @@ describe('the person on call', () => {
     );
   });
 
-  test('finds a firewall, its accounts, its customer and the command with the address to admit in one call', async () => {
+  test('the person on call finds a firewall, its accounts, its customer and the command with the address to admit in one call', async () => {
     const { lab } = world;
     const close = () => lab.keyVault('PATCH', '/vaults/n-firewall', { firewall: 'ForbiddenByFirewall' });
     const { found } = await nightOfOneKey('n-firewall', 'key-unreachable', 20, close);
@@ -78,7 +78,7 @@ describe('the person on call', () => {
     expect(found.remedy).toContain(`az keyvault network-rule add --name n-firewall --ip-address ${clientAddress}`);
   });
 
-  test('finds a vault that throttles for an hour, its accounts, that no one must act, and what to look at in one call', async () => {
+  test('the person on call finds a vault that throttles for an hour, its accounts, that no one must act, and what to look at in one call', async () => {
     const { lab } = world;
     const throttle = () => lab.keyVault('POST', '/faults', { vault: 'n-throttled', action: 'throttled' });
     const { found } = await nightOfOneKey('n-throttled', 'key-unreachable', 60, throttle);
@@ -86,7 +86,7 @@ describe('the person on call', () => {
     expect(found.remedy).toContain('az monitor metrics list --resource "$(az keyvault show --name n-throttled');
   });
 
-  test('finds a rotation that is stuck on 3 of 40 accounts, those three, and the command in one call', async () => {
+  test('the person on call finds a rotation that is stuck on 3 of 40 accounts, those three, and the command in one call', async () => {
     const { lab } = world;
     const names = await customer('n-rotation', 40);
     const stuck = names.slice(5, 8);
@@ -114,7 +114,7 @@ describe('the person on call', () => {
     }
   });
 
-  test('finds a broken audit chain, whose it is, who acts and the command in two calls', async () => {
+  test('the person on call finds a broken audit chain, whose it is, who acts and the command in two calls', async () => {
     const { lab } = world;
     const [name = ''] = await customer('n-chain', 1);
     const { record } = await lab.view(name);
@@ -137,7 +137,7 @@ describe('the person on call', () => {
     expect(last.broken.filter(({ flaw }: { flaw: string }) => flaw === 'Edited')).toMatchObject([{ account: name }]);
   });
 
-  test('finds that the app’s identity was replaced, every owner and account, and the command for each customer in two calls', async () => {
+  test('the person on call finds that the app’s identity was replaced, every owner and account, and the command for each customer in two calls', async () => {
     const { lab } = world;
     const issuer = keyVaultControl(lab.identityUrl);
     const concerned = [...(await customer('n-identity-a', 1)), ...(await customer('n-identity-b', 2))];

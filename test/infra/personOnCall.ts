@@ -59,7 +59,7 @@ export async function call(section: string, n: number, words: Words, lab: Lab): 
   if (command === undefined) throw new Error(`The section has no call ${n + 1}.`);
   const valuesOf = (option: string) =>
     command.flatMap((word, index) => (command[index - 1] === option ? [filled(word, words)] : []));
-  const url = new URL(filled(command.at(-1) ?? '', { HOST: 'keyward.example', TOKEN: 'token', ...words }));
+  const url = new URL(filled(command.at(-1) ?? '', { KEYWARD_HOST: 'keyward.example', TOKEN: 'token', ...words }));
   for (const pair of valuesOf('--data-urlencode')) {
     const [name = '', ...value] = pair.split('=');
     url.searchParams.append(name, value.join('='));

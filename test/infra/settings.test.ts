@@ -22,26 +22,26 @@ const ofApp = deployed.filter((name) => !ofHost.includes(name)).map(readAs);
 const developmentOnly = rows.filter(({ meaning }) => meaning.startsWith('Development only:')).map(({ name }) => name);
 
 describe('the app settings', () => {
-  it('that the code reads are deployed, unless docs/operations.md says "Development only:"', () => {
+  it('the app settings that the code reads are deployed, unless docs/operations.md says "Development only:"', () => {
     const missing = inSource.filter((name) => !ofApp.includes(name) && !developmentOnly.includes(name));
     const where = 'infra/modules/app.bicep, infra/main.bicep and test/infra/everything.bicepparam';
     expect(missing, `Add to ${where}, and run: npm run infra -- --write`).toEqual([]);
   });
 
-  it('that are deployed are read by the code, or by the Functions host as docs/operations.md says', () => {
+  it('the app settings that are deployed are read by the code, or by the Functions host as docs/operations.md says', () => {
     const unread = ofApp.filter((name) => !inSource.includes(name));
     expect(unread, 'No code under src/ reads them: remove them from infra/modules/app.bicep').toEqual([]);
     expect(deployed).toEqual(expect.arrayContaining(ofHost));
     expect(ofHost.filter((name) => inSource.includes(name))).toEqual([]);
   });
 
-  it('that are deployed are in docs/operations.md, and no deployment has one that is for development', () => {
+  it('the app settings that are deployed are in docs/operations.md, and no deployment has one that is for development', () => {
     const documented = rows.map(({ name }) => name);
     expect(ofApp.filter((name) => !documented.includes(name))).toEqual([]);
     expect(ofApp.filter((name) => developmentOnly.includes(name))).toEqual([]);
   });
 
-  it('that docs/operations.md calls required are deployed by the parameters as they are shipped', () => {
+  it('the app settings that docs/operations.md calls required are deployed by the parameters as they are shipped', () => {
     const required = rows.filter(({ meaning }) => /^Required[.: ]/.test(meaning)).map(({ name }) => name);
     expect(required.length).toBeGreaterThan(4);
     expect(Object.keys(appSettings(asShipped))).toEqual(expect.arrayContaining(required));
@@ -51,15 +51,15 @@ describe('the app settings', () => {
     ['as they are shipped', asShipped],
     ['all of them', everything],
     ['of an own network', ownNetwork],
-  ])('with the parameters %s are accepted by the app', (_, one) => {
+  ])('the app settings with the parameters %s are accepted by the app', (_, one) => {
     expect(() => readSettings(appSettings(one))).not.toThrow();
   });
 
-  it('are empty for no parameter: a setting that is not chosen is not deployed', () => {
+  it('the app settings are empty for no parameter: a setting that is not chosen is not deployed', () => {
     for (const one of [asShipped, everything, ownNetwork]) expect(Object.values(appSettings(one))).not.toContain('');
   });
 
-  it('of the policy reach the app as the parameters say, each of them', () => {
+  it('the app settings of the policy reach the app as the parameters say, each of them', () => {
     const parameters = readFileSync(join(root, 'test/infra/everything.bicepparam'), 'utf8');
     const chosen = [...parameters.matchAll(/^ {2}(KEYWARD_\w+): (\d+|true)$/gm)].map(([, name, value]) => [
       name,
@@ -71,7 +71,7 @@ describe('the app settings', () => {
     expect(policy.filter(([name, value]) => defaultPolicy[name as keyof typeof defaultPolicy] === value)).toEqual([]);
   });
 
-  it('of the policy are refused by the template under a name that the policy does not have', () => {
+  it('the app settings of the policy are refused by the template under a name that the policy does not have', () => {
     const { definitions, parameters } = JSON.parse(readFileSync(join(root, 'infra/main.json'), 'utf8'));
     const { properties, additionalProperties } = definitions[parameters.policy.$ref.replace('#/definitions/', '')];
     expect(Object.keys(properties).toSorted()).toEqual(Object.keys(defaultPolicy).map(settingOfPolicy).toSorted());

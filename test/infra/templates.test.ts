@@ -27,20 +27,20 @@ const withTags = new Set([
   'Microsoft.Web/sites',
 ]);
 
-describe.each(deployments)('the deployment of %s', (_, one) => {
-  it('tags every resource that can have tags', () => {
+describe.each(deployments)('the deployment of %s', (parameters, one) => {
+  it(`the deployment of ${parameters} tags every resource that can have tags`, () => {
     const untagged = one.resources.filter(({ type, tags }) => withTags.has(type) && tags === undefined);
     expect(untagged.map(({ id }) => id)).toEqual([]);
   });
 
-  it('puts no key, secret or connection string into its outputs', () => {
+  it(`the deployment of ${parameters} puts no key, secret or connection string into its outputs`, () => {
     const outputs = Object.entries(one.outputs).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
     const secret = /list\w*\(|connectionString|instrumentationKey|password|secret|sas\b/i;
     expect(outputs.filter((output) => secret.test(output))).toEqual([]);
   });
 
   // MicrosoftDocs/azure-docs, event-grid/enable-identity-system-topics.md, "Global Azure sources".
-  it('gives no identity to a topic that is in no region, and uses none for what such a topic cannot deliver', () => {
+  it(`the deployment of ${parameters} gives no identity to a topic that is in no region, and uses none for what such a topic cannot deliver`, () => {
     const topics = one.of('Microsoft.EventGrid/systemTopics').filter(({ location }) => location === 'global');
     const subscriptions = one
       .of('Microsoft.EventGrid/systemTopics/eventSubscriptions')
@@ -55,7 +55,7 @@ describe.each(deployments)('the deployment of %s', (_, one) => {
 
 describe('no template', () => {
   it.each(['infra/main.json', 'infra/events.json', 'infra/customer/main.json'])(
-    'reads a key or a secret of Azure: %s',
+    'no template reads a key or a secret of Azure: %s',
     (path) => {
       expect(read(path)).not.toMatch(/\blist\w*\(/i);
     },
@@ -63,7 +63,7 @@ describe('no template', () => {
 });
 
 describe('the event subscriptions of the operator', () => {
-  it('name the functions that the app registers, each once', () => {
+  it('the event subscriptions of the operator name the functions that the app registers, each once', () => {
     const registered = [...read('src/functions/index.ts').matchAll(/app\.eventGrid\('(\w+)'/g)].map(([, name]) => name);
     const subscribed = deployment('events')
       .of('Microsoft.EventGrid/systemTopics/eventSubscriptions')
@@ -74,7 +74,7 @@ describe('the event subscriptions of the operator', () => {
 });
 
 describe("the operator's keys", () => {
-  it('are made where the app looks for them', () => {
+  it("the operator's keys are made where the app looks for them", () => {
     const made = asShipped.of('Microsoft.KeyVault/vaults/keys').map(({ name }) => name);
     const settings = appSettings(asShipped);
     const read = ['KEYWARD_SYSTEM_KEY', 'KEYWARD_AT_REST_KEY', 'KEYWARD_RECOVERY_KEY'].map((name) =>
@@ -84,7 +84,7 @@ describe("the operator's keys", () => {
     expect(made.filter((name) => !signing.includes(name))).toEqual(read);
   });
 
-  it('includes one that signs backups, wraps nothing, and is in no role of the app', () => {
+  it("the operator's keys include one that signs backups, wraps nothing, and is in no role of the app", () => {
     const [key, ...others] = asShipped
       .of('Microsoft.KeyVault/vaults/keys')
       .filter(({ name }) => name.endsWith('/backup'));
@@ -93,7 +93,7 @@ describe("the operator's keys", () => {
     expect(scopes.filter((scope) => scope.includes('/keys/backup') || scope.includes('/backup'))).toEqual([]);
   });
 
-  it('can be keys that the operator names', () => {
+  it("the operator's keys can be keys that the operator names", () => {
     expect(appSettings(everything)).toMatchObject({
       KEYWARD_SYSTEM_KEY: 'https://hardware.vault.azure.net/keys/system',
       KEYWARD_AT_REST_KEY: 'https://hardware.vault.azure.net/keys/at-rest',
@@ -102,7 +102,7 @@ describe("the operator's keys", () => {
     expect(ownNetwork.of('Microsoft.KeyVault/vaults')).toHaveLength(1);
   });
 
-  it('are in vaults with purge protection and Azure RBAC, and rotate every year', () => {
+  it("the operator's keys are in vaults with purge protection and Azure RBAC, and rotate every year", () => {
     const { of } = everything;
     const vaults = of('Microsoft.KeyVault/vaults').map(({ properties }) => properties);
     expect(
@@ -126,7 +126,7 @@ describe("the operator's keys", () => {
 describe('the storage accounts', () => {
   const accounts = everything.of('Microsoft.Storage/storageAccounts');
 
-  it('are two: the tables of Keyward are apart from the packages and queues of the Functions host', () => {
+  it('the storage accounts are two: the tables of Keyward are apart from the packages and queues of the Functions host', () => {
     const settings = appSettings(everything);
     expect(accounts.map(({ name }) => name)).toEqual(['keywardrr353pys', 'keywardhostrr353pys']);
     expect(settings.KEYWARD_TABLES_ENDPOINT).toBe('https://keywardrr353pys.table.core.windows.net/');
@@ -134,11 +134,11 @@ describe('the storage accounts', () => {
     expect(settings.AzureWebJobsStorage__queueServiceUri).toBe('https://keywardhostrr353pys.queue.core.windows.net/');
   });
 
-  it('have names of small letters and digits, from a name with capitals and a hyphen', () => {
+  it('the storage accounts have names of small letters and digits, from a name with capitals and a hyphen', () => {
     for (const { name } of accounts) expect(name).toMatch(/^[a-z0-9]{3,24}$/);
   });
 
-  it('have no shared keys and no public blobs: they are used by identity only, over TLS', () => {
+  it('the storage accounts have no shared keys and no public blobs: they are used by identity only, over TLS', () => {
     for (const { properties } of accounts)
       expect(properties).toMatchObject({
         allowSharedKeyAccess: false,
@@ -172,14 +172,14 @@ describe('the private network', () => {
     },
   );
 
-  it('resolves names that its zones do not have publicly, so that vaults of customers stay reachable', () => {
+  it('the private network resolves names that its zones do not have publicly, so that vaults of customers stay reachable', () => {
     const links = everything.of('Microsoft.Network/privateDnsZones/virtualNetworkLinks');
     expect(links).toHaveLength(5);
     for (const { properties } of links) expect(properties.resolutionPolicy).toBe('NxDomainRedirect');
     expect(ownNetwork.of('Microsoft.Network/privateDnsZones')).toEqual([]);
   });
 
-  it('is none by default: vaults and storage accounts are public, and outgoing calls have no fixed address', () => {
+  it('no private network is deployed by default: vaults and storage accounts are public, and outgoing calls have no fixed address', () => {
     expect(asShipped.resources.filter(({ type }) => type.startsWith('Microsoft.Network/'))).toEqual([]);
     for (const { properties } of closed.flatMap(asShipped.of)) expect(properties.publicNetworkAccess).toBe('Enabled');
   });
@@ -188,7 +188,7 @@ describe('the private network', () => {
 describe('the function app', () => {
   const properties = everything.only('Microsoft.Web/sites').properties;
 
-  it('takes calls from the allowed addresses and from Event Grid only, where addresses are given', () => {
+  it('the function app takes calls from the allowed addresses and from Event Grid only, where addresses are given', () => {
     const { ipSecurityRestrictions, ipSecurityRestrictionsDefaultAction } = properties.siteConfig;
     expect(ipSecurityRestrictionsDefaultAction).toBe('Deny');
     const allowed = ipSecurityRestrictions.map(({ ipAddress }: { readonly ipAddress: string }) => ipAddress);
@@ -197,7 +197,7 @@ describe('the function app', () => {
     expect(open).toMatchObject({ ipSecurityRestrictionsDefaultAction: 'Allow', ipSecurityRestrictions: [] });
   });
 
-  it('has no /admin endpoints and no publishing passwords', () => {
+  it('the function app has no /admin endpoints and no publishing passwords', () => {
     for (const one of [asShipped, everything, ownNetwork]) {
       expect(one.only('Microsoft.Web/sites').properties.functionsRuntimeAdminIsolationEnabled).toBe(true);
       const passwords = one.of('Microsoft.Web/sites/basicPublishingCredentialsPolicies');
@@ -205,7 +205,7 @@ describe('the function app', () => {
     }
   });
 
-  it('gets its update strategy, memory and concurrency from the parameters', () => {
+  it('the function app gets its update strategy, memory and concurrency from the parameters', () => {
     const { siteUpdateStrategy, scaleAndConcurrency } = properties.functionAppConfig;
     expect(siteUpdateStrategy).toEqual({ type: 'RollingUpdate' });
     expect(scaleAndConcurrency).toMatchObject({
@@ -215,7 +215,7 @@ describe('the function app', () => {
     expect(asShipped.only('Microsoft.Web/sites').properties.functionAppConfig.siteUpdateStrategy).toBeNull();
   });
 
-  it('lets a body through to the app that is as large as the app reads, and none above 4 MiB', () => {
+  it('the function app lets a body through to the app that is as large as the app reads, and none above 4 MiB', () => {
     const limit = Number(appSettings(asShipped).FUNCTIONS_REQUEST_BODY_SIZE_LIMIT);
     const [, product = ''] = /maxDeliveryBytes = ([\d *]+);/.exec(sourceOfApp()) ?? [];
     const largest = product.split('*').reduce((bytes, factor) => bytes * Number(factor), 1);

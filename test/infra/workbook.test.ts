@@ -13,29 +13,32 @@ const queries: readonly { readonly name: string; readonly section: string; reado
 );
 
 describe('the queries of the workbook', () => {
-  it.each(queries)('read with $name only a metric or a line that the app logs, and fields that it has', ({ query }) => {
-    const fields = [...query.matchAll(/fields\.(\w+)/g)].map(([, field = '']) => field);
-    const metric = /fields\.metric\) == "([^"]+)"/.exec(query)?.[1];
-    const message = /Message startswith "([^"]+)"/.exec(query)?.[1];
-    if (metric !== undefined) {
-      expect([...metricLabels.keys()]).toContain(metric);
-      const known = ['metric', 'value', ...(metricLabels.get(metric) ?? [])];
-      expect(fields.filter((field) => !known.includes(field))).toEqual([]);
-    } else if (message !== undefined) {
-      expect(source).toContain(`'${message}'`);
-      // A field of a log line is a property of that name somewhere in the app.
-      expect(fields.filter((field) => !new RegExp(`\\b${field}\\b`).test(source))).toEqual([]);
-    } else expect(query).toMatch(/^(AppRequests|Usage) \| /);
-  });
+  it.each(queries)(
+    'the queries of the workbook read with $name only a metric or a line that the app logs, and fields that it has',
+    ({ query }) => {
+      const fields = [...query.matchAll(/fields\.(\w+)/g)].map(([, field = '']) => field);
+      const metric = /fields\.metric\) == "([^"]+)"/.exec(query)?.[1];
+      const message = /Message startswith "([^"]+)"/.exec(query)?.[1];
+      if (metric !== undefined) {
+        expect([...metricLabels.keys()]).toContain(metric);
+        const known = ['metric', 'value', ...(metricLabels.get(metric) ?? [])];
+        expect(fields.filter((field) => !known.includes(field))).toEqual([]);
+      } else if (message !== undefined) {
+        expect(source).toContain(`'${message}'`);
+        // A field of a log line is a property of that name somewhere in the app.
+        expect(fields.filter((field) => !new RegExp(`\\b${field}\\b`).test(source))).toEqual([]);
+      } else expect(query).toMatch(/^(AppRequests|Usage) \| /);
+    },
+  );
 
-  it('cover every metric', () => {
+  it('the queries of the workbook cover every metric', () => {
     const read = queries.map(({ query }) => /fields\.metric\) == "([^"]+)"/.exec(query)?.[1]);
     const missing = [...metricLabels.keys()].filter((metric) => !read.includes(metric));
     expect(metricLabels.size).toBeGreaterThan(8);
     expect(missing, 'Add a query to infra/modules/queries.json').toEqual([]);
   });
 
-  it('are panels of one workbook, in sections, and saved in the workspace', () => {
+  it('the queries of the workbook are panels of one workbook, in sections, and saved in the workspace', () => {
     const { serializedData } = asShipped.only('Microsoft.Insights/workbooks').properties;
     const { items } = JSON.parse(serializedData);
     const names = items.map(({ name }: { readonly name: string }) => name);

@@ -169,7 +169,9 @@ describe('a change of settings', () => {
       lab.service,
     );
     expect((await typesOf('both', record.instanceId)).toSorted()).toEqual([
-      ...['AccountCreated', 'AccountKeyChanged', 'AccountUpdated'],
+      'AccountCreated',
+      'AccountKeyChanged',
+      'AccountUpdated',
     ]);
   });
 });

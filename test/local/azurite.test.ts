@@ -71,7 +71,9 @@ describe('Azurite in this process, in memory', () => {
       const { text: read, number } = await table.getEntity(partitionKey, 'a');
       await table.deleteEntity(partitionKey, 'b');
       return {
-        ...{ rows, read, number },
+        rows,
+        read,
+        number,
         twice: await refusal(table.createEntity(key)),
         stale: await refusal(table.updateEntity(key, 'Replace', { etag })),
         together: await refusal(table.submitTransaction([['create', key]])),

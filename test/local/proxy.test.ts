@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { compressedTime } from '../../src/local/demo/story.ts';
+import { compressedTime } from '../../src/local/demo/compressedTime.ts';
 import { operatorCredentials } from '../../src/local/operator.ts';
 import { openAuthority } from '../../src/local/proxy/certificates.ts';
 import { startProxy } from '../../src/local/proxy/proxy.ts';

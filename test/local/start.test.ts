@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { keyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
 import { caller } from '../../src/local/client.ts';
-import { compressedTime } from '../../src/local/demo/story.ts';
+import { compressedTime } from '../../src/local/demo/compressedTime.ts';
 
 const run = promisify(execFile);
 const project = fileURLToPath(new URL('../..', import.meta.url));

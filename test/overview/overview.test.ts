@@ -1,6 +1,9 @@
 /** The overview as an operator reads it, in the laboratory: real keys that fail, and what the index says of them. */
+import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
+import type { ActiveAccount, DeletingAccount } from '../../src/core/accounts/account.ts';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
+import { getAccount } from '../../src/core/accounts/readAccount.ts';
 import { parseKeyIdentifier } from '../../src/core/customerKey/keyIdentifier.ts';
 import { type AccountFilter, listIndexedAccounts } from '../../src/core/overview/listAccounts.ts';
 import { listKeys } from '../../src/core/overview/listKeys.ts';
@@ -66,6 +69,35 @@ test('a deleted account leaves the overview and its counts', async () => {
   const page = await accounts({ owner: 'ovc' });
   expect([page.accounts, page.counts]).toEqual([[], {}]);
   expect((await listKeys({ owner: 'ovc' }, 10, undefined, lab.service)).keys).toEqual([]);
+});
+
+/** What the writer of the overview receives of a deletion. */
+const deletionOf = (record: ActiveAccount) => ({ ...record, lifecycle: 'deleting' }) as unknown as DeletingAccount;
+
+test('an account that is created again at once keeps its row when another host writes the deletion late', async () => {
+  const { lab } = world;
+  await lab.account('ov-again', 'ov-owner');
+  const { record } = await getAccount('ov-again', lab.service);
+  await deleteAccount('ov-again', {}, tester, lab.service);
+  // At the same moment of the clock.
+  await lab.account('ov-again', 'ov-owner');
+  await lab.service.overview.settled();
+  const { overview } = await lab.another();
+  overview.account(deletionOf(record), []);
+  await overview.settled();
+  expect(await namesOf({ owner: 'ov-owner' })).toEqual(['ov-again']);
+});
+
+test('an account that is created again for another owner at once leaves the overview of the first owner', async () => {
+  const { lab } = world;
+  const { overview } = lab.service;
+  await lab.account('ov-passed', 'ov-first');
+  const { record } = await getAccount('ov-passed', lab.service);
+  await overview.settled();
+  overview.account(deletionOf(record), []);
+  overview.createdAccount({ ...record, owner: 'ov-second', instanceId: randomUUID() }, []);
+  await overview.settled();
+  expect([await namesOf({ owner: 'ov-first' }), await namesOf({ owner: 'ov-second' })]).toEqual([[], ['ov-passed']]);
 });
 
 test('an account that moves to another key is listed under that key only', async () => {

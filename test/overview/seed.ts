@@ -46,14 +46,13 @@ export async function seedOverview(lab: Lab, { accounts, accountsPerKey, everyNt
     };
     const times = { nextLookAt: at, lastLookAt: at, nextVersionCheckAt: at, lastVersionCheckAt: at };
     const watch = {
-      ...{
-        binding,
-        versions: { [version]: isDown ? down : good },
-        epoch: isDown ? 1 : 0,
-        reconciledEpoch: 0,
-        lookCount: 1,
-      },
-      ...{ ...times, audit: { sequence: 1, hash: '' } },
+      binding,
+      versions: { [version]: isDown ? down : good },
+      epoch: isDown ? 1 : 0,
+      reconciledEpoch: 0,
+      lookCount: 1,
+      ...times,
+      audit: { sequence: 1, hash: '' },
     };
     const ofKey = Array.from({ length: accountsPerKey }, (_, n): IndexedAccount => {
       const name = numbered('account', number * accountsPerKey + n);

@@ -544,7 +544,7 @@ describe('the rings of a running process', () => {
     ['a made-up proof', linked('system', 2, 0xbb, 0xcc)],
     ['the proof of another ring', linked('at-rest', 2, 0xbb, 0xaa)],
   ])(
-    'never accept a KEK that was wrapped with the public key alone, with %s that it was made here',
+    'the rings of a running process never accept a KEK that was wrapped with the public key alone, with %s that it was made here',
     async (_, made) => {
       const { stage, rings, later } = await running();
       const { link: _link, ...planted } = second;

@@ -14,7 +14,9 @@ test('the rings call shows which keys wrap the rings, and an event of the operat
   const shown = await got(200, api('GET', path));
   expect(ringsContract.answers[200]?.safeParse(shown.body).error).toBeUndefined();
   expect(shown.body.value.map((one: { ring: string; sealing: number }) => `${one.ring} ${one.sealing}`)).toEqual([
-    ...['system 1', 'at-rest 1', 'audit 1'],
+    'system 1',
+    'at-rest 1',
+    'audit 1',
   ]);
   const wrappings = (body: typeof shown.body): string[] => body.value[0].generations[0].keys;
   expect(wrappings(shown.body)).toEqual([

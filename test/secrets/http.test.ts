@@ -270,7 +270,9 @@ describe('INV-9: after a busy scenario', () => {
 
     const plaintexts = [...keys, token, Buffer.from(url), Buffer.from(query), Buffer.from('Zm9yZ2VkLXNpZ25hdHVyZQ')];
     const forms = plaintexts.flatMap((plain) => [
-      ...[plain.toString('latin1'), plain.toString('hex'), plain.toString('hex').toUpperCase()],
+      plain.toString('latin1'),
+      plain.toString('hex'),
+      plain.toString('hex').toUpperCase(),
       // After any prefix, two of every three characters of the base64 stay the same, so the search is for the middle.
       ...[0, 1, 2].flatMap((shift) => {
         const shifted = Buffer.concat([Buffer.alloc(shift), plain]);

@@ -124,13 +124,16 @@ describe('a record that cannot be read', () => {
       },
     ]);
     await table('accounts').deleteEntity('broken', 'record');
-    await table('directory').deleteEntity('accounts', 'broken');
+    await table('directory').deleteEntity('account:broken', 'name');
   });
 
   test('an account whose directory row holds foreign data is listed all the same', async () => {
     const { lab } = world;
     await lab.account('listed', 'contoso');
-    await table('directory').updateEntity({ partitionKey: 'accounts', rowKey: 'listed', v: 9, data: '{' }, 'Replace');
+    await table('directory').updateEntity(
+      { partitionKey: 'account:listed', rowKey: 'name', v: 9, data: '{' },
+      'Replace',
+    );
     expect((await lab.service.directory.page(100)).names).toContain('listed');
   });
 });

@@ -76,7 +76,10 @@ describe('an account that leaves the system key', () => {
     await allReadable('leaving', 131, other);
     expect((await lab.view('leaving')).record.olderAccountKeys).toBeUndefined();
     expect((await auditOf(lab, 'leaving')).map(({ type }) => type).filter((type) => type !== 'SecretWritten')).toEqual([
-      ...['AccountCreated', 'AccountKeyChanged', 'OlderAccountKeysRetiring', 'OlderAccountKeysDestroyed'],
+      'AccountCreated',
+      'AccountKeyChanged',
+      'OlderAccountKeysRetiring',
+      'OlderAccountKeysDestroyed',
     ]);
   });
 });
@@ -115,7 +118,10 @@ describe('rotating an account key after a suspected leak', () => {
       const all = (await auditOf(lab, name)).map(({ type }) => type);
       const types = all.filter((type) => type !== 'SecretWritten');
       expect(types.slice(1)).toEqual([
-        ...['AccountKeyRotated', 'AccountKeyRotated', 'OlderAccountKeysRetiring', 'OlderAccountKeysDestroyed'],
+        'AccountKeyRotated',
+        'AccountKeyRotated',
+        'OlderAccountKeysRetiring',
+        'OlderAccountKeysDestroyed',
       ]);
     },
   );

@@ -273,9 +273,7 @@ describe('the audit of reveals', () => {
       await reveal(lab.service, 'inputs', 'tokenKeys', 'k');
     }
     const types = (await auditOf(lab, 'inputs')).map(({ type }) => type);
-    expect(types).toEqual([
-      ...['AccountCreated', 'SecretWritten', 'AccountUpdated', 'SecretsRevealed', 'AccountUpdated'],
-    ]);
+    expect(types).toEqual(['AccountCreated', 'SecretWritten', 'AccountUpdated', 'SecretsRevealed', 'AccountUpdated']);
   });
 
   test('a value is not revealed when its reveal cannot be audited', async () => {

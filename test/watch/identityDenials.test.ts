@@ -23,13 +23,13 @@ describe('denials of a principal that nothing names', () => {
     expect(isHeld(denied({ d: 3_700 }, denied({ a: 0, b: 1, c: 2 })), 3_700)).toBe(false);
   });
 
-  it('are no longer held back after the operator has confirmed them, and a later burst is', () => {
+  it('denials of a principal that nothing names are no longer held back after the operator has confirmed them, and a later burst is', () => {
     const confirmed = { ...denied({ a: 0, b: 1, c: 2 }), confirmedAt: start + 300 * second };
     expect(isHeld(confirmed, 0)).toBe(false);
     expect(isHeld(denied({ d: 400, e: 401, f: 402 }, confirmed), 400)).toBe(true);
   });
 
-  it('are announced three minutes after the first, with all owners, and once', () => {
+  it('denials of a principal that nothing names are announced three minutes after the first, with all owners, and once', () => {
     const state = denied({ a: 0, b: 70, c: 115 });
     expect(ownersToAnnounce(state, 'new', start + 179 * second)).toEqual([]);
     expect(ownersToAnnounce(state, 'new', start + 180 * second)).toEqual(['a', 'b', 'c']);

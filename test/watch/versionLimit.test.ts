@@ -47,7 +47,9 @@ test('INV-2: a watch with the largest number of transitions takes one more, and 
   const most = 300;
   const versions = { [versionOf(1)]: aVerdict(), [versionOf(2)]: aVerdict({ status: 'Inaccessible' }) };
   const transition = (n: number): Transition => ({
-    ...{ epoch: n, version: versionOf(n === 1 ? 2 : 1), at: start },
+    epoch: n,
+    version: versionOf(n === 1 ? 2 : 1),
+    at: start,
     to: n % 2 === 1 ? 'CustomerKeyInaccessible' : 'Enabled',
   });
   const transitions = Array.from({ length: most }, (_, n) => transition(n + 1));

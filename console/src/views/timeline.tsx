@@ -28,9 +28,19 @@ function Subject({ of: { kind, account, key } }: { of: Entry['subject'] }) {
 
 const orders = ['newest', 'oldest'];
 const types = [
-  ...['CustomerKeyInaccessible', 'CustomerKeyRestored', 'VerdictChanged', 'AccountCreated', 'AccountDeleted'],
-  ...['AccountKeyChanged', 'AccountKeyRewrapped', 'NewVersionFound', 'RotationStarted', 'RotationCompleted'],
-  ...['CallRefused', 'SecretsRevealed', 'StateDamaged'],
+  'CustomerKeyInaccessible',
+  'CustomerKeyRestored',
+  'VerdictChanged',
+  'AccountCreated',
+  'AccountDeleted',
+  'AccountKeyChanged',
+  'AccountKeyRewrapped',
+  'NewVersionFound',
+  'RotationStarted',
+  'RotationCompleted',
+  'CallRefused',
+  'SecretsRevealed',
+  'StateDamaged',
 ];
 
 export function timelineList(api: Api, query: URLSearchParams): List<Schemas['Timeline']> {

@@ -27,7 +27,7 @@ beforeAll(async () => {
 afterAll(() => rm(service, { recursive: true, force: true }));
 
 describe('the package @keyward/client', () => {
-  test('is as large as its README says, to 1 KiB', async () => {
+  test('the package @keyward/client is as large as its README says, to 1 KiB', async () => {
     const [, plain, compressed] =
       /(\d+) KiB of JavaScript \((\d+) KiB compressed\)/.exec(await text('packages/client/README.md')) ?? [];
     const files = await javaScriptOf(built);
@@ -35,13 +35,13 @@ describe('the package @keyward/client', () => {
     expect(Math.abs(gzipSync(files, { level: 9 }).length / 1024 - Number(compressed))).toBeLessThanOrEqual(1);
   });
 
-  test('imports nothing at run time but modules of Node.js and, where it is there, @opentelemetry/api', async () => {
+  test('the package @keyward/client imports nothing at run time but modules of Node.js and, where it is there, @opentelemetry/api', async () => {
     const files = (await javaScriptOf(built)).toString();
     const imported = [...files.matchAll(/from '([^.'][^']*)'|import\('([^']+)'\)/g)].map(([, a, b]) => a ?? b ?? '');
     expect(imported.filter((name) => !name.startsWith('node:'))).toEqual(['@opentelemetry/api']);
   });
 
-  test('has declarations that the service in docs/use-from-your-service.md compiles against, and JavaScript that Node.js runs', async () => {
+  test('the package @keyward/client has declarations that the service in docs/use-from-your-service.md compiles against, and JavaScript that Node.js runs', async () => {
     const [, code = ''] = /```ts\n(.*?)```/s.exec(await text('docs/use-from-your-service.md')) ?? [];
     expect(code.split('\n').length).toBeLessThanOrEqual(60);
     const compilerOptions = {

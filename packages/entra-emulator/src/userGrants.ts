@@ -12,7 +12,7 @@ import type { Grant } from './tokens.ts';
 import { mintFor, nowOf, type World } from './world.ts';
 
 /** The Azure CLI, a public client that every tenant knows (azure-cli, _constants: AZURE_CLI_CLIENT_ID). */
-export const AZURE_CLI = '04b07795-8ddb-461a-bbee-02f9e1bf7b46';
+const AZURE_CLI = '04b07795-8ddb-461a-bbee-02f9e1bf7b46';
 
 /** A token of a user for `audience`, with the delegated permission that applications request by default. */
 export function userGrant(user: Principal, audience: string, clientId = AZURE_CLI): Grant {

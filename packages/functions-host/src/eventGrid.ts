@@ -39,7 +39,7 @@ function validationCode(body: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
-export function readDelivery(eventType: string | undefined, text: string): Delivery {
+function readDelivery(eventType: string | undefined, text: string): Delivery {
   switch (eventType?.toLowerCase()) {
     case 'subscriptionvalidation': {
       const body = parse(text);
@@ -76,7 +76,7 @@ export const eventInvocation = (event: unknown): Invocation => ({
 });
 
 /** With cardinality `many` one invocation for a delivery, otherwise one for each event. */
-export const invocationsFor = (target: EventGridFunction, events: unknown[]): Invocation[] =>
+const invocationsFor = (target: EventGridFunction, events: unknown[]): Invocation[] =>
   target.info.many ? [{ data: { json: JSON.stringify(events) } }] : events.map(eventInvocation);
 
 export interface EventGridWebhook {

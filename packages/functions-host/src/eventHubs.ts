@@ -35,7 +35,7 @@ const partitionContext = (eventHubName: string): TypedData => ({
 const json = (value: unknown): TypedData => ({ json: JSON.stringify(value) });
 
 /** The worker parses text that is JSON, in both cardinalities. */
-export function invocationsFor(target: EventHubFunction, events: readonly EventData[]): Invocation[] {
+function invocationsFor(target: EventHubFunction, events: readonly EventData[]): Invocation[] {
   const { many, eventHubName } = target.info;
   const context = { PartitionContext: partitionContext(eventHubName) };
   if (many) {

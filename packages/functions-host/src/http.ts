@@ -44,7 +44,7 @@ function toRoute(target: HttpFunction, routePrefix: string): FunctionRoute {
 }
 
 /** In the order of matching. Of two functions with the same route and method the later is in error. */
-export function functionRoutes(
+function functionRoutes(
   functions: readonly LoadedFunction[],
   routePrefix: string,
   indexing: Indexing,

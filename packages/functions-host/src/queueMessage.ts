@@ -39,7 +39,7 @@ const typed = (value: unknown): TypedData =>
  * The host merges the message's own top-level properties over the metadata, and names ignore case. A sender can thus give
  * `dequeueCount` any value, and a handler must not trust it (Utility.ApplyBindingData).
  */
-export function metadataOf(message: DequeuedMessageItem, text: string): Record<string, TypedData> {
+function metadataOf(message: DequeuedMessageItem, text: string): Record<string, TypedData> {
   const facts: Record<string, TypedData> = {
     QueueTrigger: { string: text },
     Id: { string: message.messageId },

@@ -108,7 +108,7 @@ export function parseTemplate(template: string): Template {
 }
 
 /** Percent-decoded as Kestrel does it: everything except an encoded slash; nonsense stays as it is. */
-export function decodeSegment(segment: string): string {
+function decodeSegment(segment: string): string {
   try {
     return segment
       .split(/(%2f)/i)

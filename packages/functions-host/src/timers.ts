@@ -47,14 +47,14 @@ const never = '0001-01-01T00:00:00+00:00';
 const longestWaitMs = 24 * 24 * 60 * 60 * 1000;
 const iso = (ms: number) => new Date(ms).toISOString();
 
-export function timerData(status: TimerStatus | undefined, isPastDue: boolean): string {
+function timerData(status: TimerStatus | undefined, isPastDue: boolean): string {
   const scheduleStatus =
     status === undefined ? null : { Last: status.last, Next: status.next, LastUpdated: status.lastUpdated };
   return JSON.stringify({ Schedule: { AdjustForDST: true }, ScheduleStatus: scheduleStatus, IsPastDue: isPastDue });
 }
 
 /** The run that is due at the start: a missed occurrence, runOnStartup, or none. */
-export function startupRun(
+function startupRun(
   info: { runOnStartup: boolean },
   known: TimerStatus | undefined,
   now: number,

@@ -13,7 +13,7 @@ import { type ExampleNames, exampleNames } from './exampleNames.ts';
 import type { WireRequest } from './wire.ts';
 import type { World } from './world.ts';
 
-export const controlRoutes: readonly ControlRoute[] = [
+const controlRoutes: readonly ControlRoute[] = [
   ...vaultRoutes,
   ...grantRoutes,
   ...keyRoutes,

@@ -3,15 +3,23 @@ export type ControlMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 export type KeyVaultControl = <T = unknown>(method: ControlMethod, path: string, body?: unknown) => Promise<T>;
 
+/** The status and the text of an answer. */
+type Send = (method: ControlMethod, path: string, body: string | undefined) => Promise<readonly [number, string]>;
+
 /** `path` follows `/control`. Rejects with the emulator's message unless the status is 2xx. */
-export function keyVaultControl(url: string): KeyVaultControl {
-  return async <T>(method: ControlMethod, path: string, body?: unknown) => {
-    const response = await fetch(`${url}/control${path}`, {
+export const keyVaultControl = (url: string): KeyVaultControl =>
+  controlThrough(async (method, path, body) => {
+    const response = await fetch(url + path, {
       method,
-      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } }),
     });
-    const text = await response.text();
-    if (!response.ok) throw new Error(`${method} /control${path} answered ${response.status}: ${text}`);
+    return [response.status, await response.text()];
+  });
+
+export function controlThrough(send: Send): KeyVaultControl {
+  return async <T>(method: ControlMethod, path: string, body?: unknown) => {
+    const [status, text] = await send(method, `/control${path}`, body === undefined ? undefined : JSON.stringify(body));
+    if (status < 200 || status > 299) throw new Error(`${method} /control${path} answered ${status}: ${text}`);
     return (text === '' ? undefined : JSON.parse(text)) as T;
   };
 }

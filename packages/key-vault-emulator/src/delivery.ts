@@ -30,12 +30,12 @@ export const documentedRetryMs: readonly number[] = [
 const MAX_ATTEMPTS = 30;
 const MAX_EVENTS = 10_000;
 
-export function isSuccess(status: number): boolean {
+function isSuccess(status: number): boolean {
   return status >= 200 && status <= 204;
 }
 
 /** Statuses after which Event Grid does not retry. */
-export function isFinal(status: number, destination: EventSubscription['destination']): boolean {
+function isFinal(status: number, destination: EventSubscription['destination']): boolean {
   return status === 400 || status === 403 || status === 413 || (status === 401 && destination === 'webhook');
 }
 

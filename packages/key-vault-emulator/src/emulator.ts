@@ -42,6 +42,8 @@ export type KeyVaultEmulator = {
   url: string;
   /** With `dir`: the id of this set of keys, the same after every restart. */
   dataId?: string;
+  /** The outcome of a request of this process, which needs no socket. */
+  answer(request: WireRequest): Promise<Outcome>;
   stop(): Promise<void>;
 };
 
@@ -75,6 +77,7 @@ export async function startKeyVault(options: KeyVaultOptions): Promise<KeyVaultE
 
   return {
     url: world.url,
+    answer: (request) => answer(world, request).finally(() => snapshot?.touch()),
     ...(snapshot === undefined ? {} : { dataId: snapshot.id }),
     async stop() {
       clearInterval(timer);
@@ -143,17 +146,14 @@ async function handle(world: World, request: IncomingMessage, response: ServerRe
     body,
     address: request.socket.remoteAddress ?? '127.0.0.1',
   };
-  if (isControlHost(wire.host)) {
-    const allowed = crossOrigin(wire);
-    const {
-      status,
-      headers,
-      body: text,
-    } = wire.method === 'OPTIONS' ? { status: 204, headers: {}, body: '' } : await answerControl(world, wire);
-    send(response, status, { ...headers, ...allowed }, text);
-    return;
-  }
-  play(await answerDataPlane(world, wire), response);
+  play(await answer(world, wire), response);
+}
+
+async function answer(world: World, request: WireRequest): Promise<Outcome> {
+  if (!isControlHost(request.host)) return answerDataPlane(world, request);
+  const { status, headers, body } =
+    request.method === 'OPTIONS' ? { status: 204, headers: {}, body: '' } : await answerControl(world, request);
+  return { kind: 'answer', status, headers: { ...headers, ...crossOrigin(request) }, body };
 }
 
 /** A page that this machine serves can make the control calls; a page of another origin cannot. */

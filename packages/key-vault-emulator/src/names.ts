@@ -17,7 +17,7 @@ export const privateZoneOf = ({ kind, cloud }: Pick<Vault, 'kind' | 'cloud'>): s
   `privatelink.${servicePart[kind]}.${publicDomains[cloud]}`;
 
 /** The alias (CNAME) that public DNS has for the vault. */
-export function aliasOf(vault: Vault, { privateEndpoints }: Network): string {
+function aliasOf(vault: Vault, { privateEndpoints }: Network): string {
   const name = vault.name.toLowerCase();
   return privateEndpoints.has(name)
     ? `${name}.${privateZoneOf(vault)}`

@@ -43,7 +43,7 @@ async function rotateByPolicy(world: World, vault: Vault, key: Key): Promise<voi
 }
 
 /** Each event once for one value of exp. */
-export function dueExpiryEvents(key: Key, version: KeyVersion, nowMs: number): ('KeyNearExpiry' | 'KeyExpired')[] {
+function dueExpiryEvents(key: Key, version: KeyVersion, nowMs: number): ('KeyNearExpiry' | 'KeyExpired')[] {
   const { exp, nearExpiryEmittedFor, expiredEmittedFor } = version;
   const near = nearExpiryAt(key.rotationPolicy, version);
   if (exp === undefined || near === undefined) return [];

@@ -39,8 +39,21 @@ const crypto = new Set(['wrapkey', 'unwrapkey', 'encrypt', 'decrypt', 'sign']);
 const operationsLeftOut = new Set(['verify', 'release', 'backup', 'attestation']);
 /** Routes of a vault or Managed HSM beside keys: azure-rest-api-specs, specification/keyvault/data-plane. */
 const collectionsLeftOut = new Set([
-  ...['secrets', 'deletedsecrets', 'certificates', 'deletedcertificates', 'storage', 'deletedstorage', 'rng'],
-  ...['backup', 'restore', 'restorekeys', 'selectiverestore', 'providers', 'settings', 'securitydomain', 'ekm'],
+  'secrets',
+  'deletedsecrets',
+  'certificates',
+  'deletedcertificates',
+  'storage',
+  'deletedstorage',
+  'rng',
+  'backup',
+  'restore',
+  'restorekeys',
+  'selectiverestore',
+  'providers',
+  'settings',
+  'securitydomain',
+  'ekm',
 ]);
 
 const notFound: NoRoute = { status: 404, code: 'NotFound', message: 'Resource not found.' };

@@ -329,12 +329,15 @@ describe('the handshake', () => {
     ['eventGrid', 'refuse'],
     ['cloudEvents', 'refuse'],
     ['cloudEvents', 'ignore'],
-  ] as const)('fails for %s when the endpoint says %s, and leaves no subscription', async (schema, handshake) => {
-    webhook.handshake = handshake;
-    const { name, made } = await subscribe(schema);
-    await expect(made).rejects.toThrow('endpoint: the validation handshake');
-    expect(await stage.control('GET', `/vaults/${name}`)).toMatchObject({ subscriptions: [] });
-  });
+  ] as const)(
+    'the handshake fails for %s when the endpoint says %s, and leaves no subscription',
+    async (schema, handshake) => {
+      webhook.handshake = handshake;
+      const { name, made } = await subscribe(schema);
+      await expect(made).rejects.toThrow('endpoint: the validation handshake');
+      expect(await stage.control('GET', `/vaults/${name}`)).toMatchObject({ subscriptions: [] });
+    },
+  );
 
   it('a destination of type Azure Function needs no handshake', async () => {
     webhook.handshake = 'refuse';

@@ -16,7 +16,7 @@ export const OFFICER = 'aaaaaaaa-0000-4000-8000-000000000002';
 
 export const keyPool = fileURLToPath(new URL('../../../test/fixtures/rsaKeys.json', import.meta.url));
 
-export function listen(server: Server): Promise<string> {
+function listen(server: Server): Promise<string> {
   return new Promise((resolve) =>
     server.listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)),
   );
@@ -93,7 +93,7 @@ export function raw(url: string, { method = 'GET', host, path, token, body, sign
 }
 
 /** Sends the SDK's requests for https://{vault}.vault.azure.net to the emulator, as the app's transport does. */
-export function reroutingClient(url: string): HttpClient {
+function reroutingClient(url: string): HttpClient {
   return {
     sendRequest: (request) =>
       new Promise((resolve, reject) => {

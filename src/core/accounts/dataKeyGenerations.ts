@@ -12,7 +12,7 @@ import type { ActiveAccount, DataKeyGeneration } from './account.ts';
 import { openInRecord, resealInRecord, sealInRecord } from './secretLayers.ts';
 
 /** Generations that can open, and all that the record names: it stays far below the 64 KiB of its row. */
-export const maxOpenGenerations = 32;
+const maxOpenGenerations = 32;
 const maxListed = 64;
 
 type Holder = Pick<ActiveAccount, 'name' | 'instanceId' | 'accountKeyGeneration' | 'dataKeyGenerations'>;

@@ -115,7 +115,7 @@ async function findUnlessDamaged(
     const etag = error instanceof DamagedRow ? await service.accounts.damagedEtag(folded) : undefined;
     if (etag === undefined) throw error;
     // A damaged record has no ETag that a caller could know.
-    checkPreconditions({ ...(ifMatch === undefined ? {} : { ifMatch }) }, '');
+    checkPreconditions(defined({ ifMatch }), '');
     await deleteDamaged(folded, etag, actor, service);
     return 'damaged';
   }

@@ -143,7 +143,9 @@ export function createLeases(
   function refused(view: AccountView, cause: Cause) {
     const { name: account, owner, encryption } = view.record;
     tools.log.warn('A call was refused because its customer key did not work', {
-      ...{ account, owner, cause },
+      account,
+      owner,
+      cause,
       key: wrappedByOf(encryption),
     });
     return keyUnreachable(view, cause);

@@ -3,6 +3,7 @@
  * next DELETE or the daily pass removes it. A name that is missing hides its account from LIST: the daily pass, which
  * also reads the accounts' own table, writes it again.
  */
+import pLimit from 'p-limit';
 import { isSameArmPath } from '../base/armPath.ts';
 import { unlessDamaged } from '../base/damagedRow.ts';
 import { fold } from '../base/names.ts';
@@ -20,17 +21,23 @@ export async function removeLeftName(name: string, service: NameDeps): Promise<v
 }
 
 const rowsAPage = 1000;
+const rowsAtOnce = 16;
 
 /** One page over all rows of the directory; where to continue, or undefined at the end. */
 export async function removeLeftNames(after: string | undefined, service: NameDeps): Promise<string | undefined> {
   const { rows, next } = await service.directory.rows(rowsAPage, after);
-  for (const row of rows) {
-    const stored = await unlessDamaged(service.accounts.read(row.name));
-    if (stored === 'damaged' || stored?.value.lifecycle === 'deleting') continue;
-    const isThere = stored !== undefined && (row.place === undefined || isSameArmPath(stored.value.place, row.place));
-    if (!isThere && (await isLeft(row, service))) await service.directory.remove(row.name, row.etag, row.place);
-  }
+  const limit = pLimit(rowsAtOnce);
+  const results = await Promise.allSettled(rows.map((row) => limit(() => removeUnlessNamed(row, service))));
+  // All have ended: nothing runs on when the message fails.
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
   return next;
+}
+
+async function removeUnlessNamed(row: DirectoryRow, service: NameDeps): Promise<void> {
+  const stored = await unlessDamaged(service.accounts.read(row.name));
+  if (stored === 'damaged' || stored?.value.lifecycle === 'deleting') return;
+  const isThere = stored !== undefined && (row.place === undefined || isSameArmPath(stored.value.place, row.place));
+  if (!isThere && (await isLeft(row, service))) await service.directory.remove(row.name, row.etag, row.place);
 }
 
 /**
@@ -46,14 +53,21 @@ async function isLeft(
   return deletedAt !== undefined && writtenAt < deletedAt;
 }
 
-/** Writes the names of an account that are missing. `isListed`: among all accounts, as far as the caller knows. */
+/**
+ * Writes the names of an account that are missing. `isListed`: among all accounts, as far as the caller knows. Returns
+ * whether one was lost.
+ */
 export async function restoreNames(
   { name, place }: Pick<ActiveAccount, 'name' | 'place'>,
   isListed: boolean,
   { directory }: Pick<AccountsDeps, 'directory'>,
 ): Promise<boolean> {
   const isPlaced = place === undefined || (await directory.find(fold(name), place)) !== undefined;
-  if (!isListed) await directory.put(fold(name));
-  if (!isPlaced) await directory.put(fold(name), place);
-  return !isListed || !isPlaced;
+  let isLost = false;
+  for (const list of [...(isListed ? [] : [undefined]), ...(isPlaced ? [] : [place])]) {
+    await directory.put(fold(name), list);
+    // A name of version 0.1 was not lost.
+    if (!(await directory.removeFormer(fold(name), list))) isLost = true;
+  }
+  return isLost;
 }

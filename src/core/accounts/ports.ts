@@ -47,6 +47,8 @@ export interface Directory {
   find(name: string, place?: ArmPath): Promise<Omit<DirectoryRow, 'name' | 'place'> | undefined>;
   /** Only while the ETag fits. */
   remove(name: string, etag: string, place?: ArmPath): Promise<void>;
+  /** Removes the row in the form of version 0.1, which no list reads. Returns whether there was one. */
+  removeFormer(name: string, place?: ArmPath): Promise<boolean>;
   page(limit: number, after?: string): Promise<{ names: string[]; next?: string }>;
   /** Of a subscription, or of one of its resource groups. */
   pageOf(list: ArmPathFilter, limit: number, after?: string): Promise<{ names: string[]; next?: string }>;

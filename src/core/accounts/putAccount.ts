@@ -9,7 +9,7 @@
 import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
 import { LostRace, retryLostRaces } from '../base/errors.ts';
 import { parseAccountName } from '../base/names.ts';
-import { refuseForeign } from '../customerKey/acceptCustomerKey.ts';
+import { refuseForeign } from '../customerKey/claims.ts';
 import { type AccountView, type ActiveAccount, etagOf } from './account.ts';
 import { assertRingsOpenStoredKey } from './accountKey.ts';
 import { discardSample } from './bindAccount.ts';

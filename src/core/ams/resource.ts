@@ -50,7 +50,7 @@ export const namesSecret = (
 ): boolean => row?.secrets.some((one) => one.kind === kind && one.name === name) ?? false;
 
 /** A table key has 512 characters. A job's key holds two names, in which `#` is written as three characters. */
-export const maxResourceNameLength = 200;
+const maxResourceNameLength = 200;
 /** A table property holds 32 Ki characters: the properties, and up to 200 for each secret that is named. */
 export const maxResourceLength = 20_000;
 export const maxNamedSecrets = 50;

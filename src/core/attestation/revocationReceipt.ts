@@ -71,7 +71,7 @@ async function revocationsIn(chain: Chain, { rings }: AttestationDeps): Promise<
   return found;
 }
 
-export function receiptClaims(account: string, entry: AuditEntry, iat: number): ReceiptClaims {
+function receiptClaims(account: string, entry: AuditEntry, iat: number): ReceiptClaims {
   const { firstKeyVaultRequestId, keyVaultRequestId, key = '', cause = '' } = entry;
   const ids = [firstKeyVaultRequestId, keyVaultRequestId].filter((id) => id !== undefined);
   const { lastUsedAt, firstRefusedAt, confirmedAt, keyReleasedBy } = entry;

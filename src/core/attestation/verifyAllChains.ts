@@ -21,7 +21,7 @@ const hourMs = 3_600_000;
 /** The timer runs once a day. An earlier message finds nothing due. */
 const dueAfterMs = 20 * hourMs;
 /** The alert on a verification that does not finish. */
-export const verificationLateMs = 36 * hourMs;
+const verificationLateMs = 36 * hourMs;
 const keepCheckpointsMs = 30 * 24 * hourMs;
 /** A page of heads is one row, and the token of one checkpoint. */
 const chainsACheckpoint = 100;

@@ -10,11 +10,11 @@ export function iso(at: EpochMs): string {
   return new Date(at).toISOString();
 }
 
+/** For JSON that has no property for a time that is not known: `defined({ endTime: optionalIso(endedAt) })`. */
+export const optionalIso = (at: EpochMs | undefined): string | undefined => (at === undefined ? undefined : iso(at));
+
 /** The instant of a text that `iso` made. */
 export function instantOf(text: string): EpochMs {
   // biome-ignore lint/style/noRestrictedGlobals: reads the text it is given, and no clock.
   return Date.parse(text);
 }
-
-export const seconds = (n: number): number => n * 1000;
-export const minutes = (n: number): number => n * 60_000;

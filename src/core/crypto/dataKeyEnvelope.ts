@@ -28,7 +28,7 @@ const byDataKeyMaterial = 4;
 const headerLength = 2 + 16 + 4;
 export const dataKeyLengths: readonly number[] = [16, 32];
 /** What the two layers add to a data key. */
-export const wrappedOverhead = headerLength + nonceLength + (1 + nonceLength + tagLength) + tagLength;
+const wrappedOverhead = headerLength + nonceLength + (1 + nonceLength + tagLength) + tagLength;
 const wrappedLengths = new Set(dataKeyLengths.map((length) => length + wrappedOverhead));
 export const noncesLength = 2 * nonceLength;
 

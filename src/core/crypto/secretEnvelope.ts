@@ -42,7 +42,7 @@ const protectedSecretKind = 2;
 const byAccountKey = 3;
 const headerLength = 2 + 4 + 4;
 /** What the two layers add to the plain bytes. */
-export const secretOverhead = headerLength + nonceLength + (1 + nonceLength + tagLength) + tagLength;
+const secretOverhead = headerLength + nonceLength + (1 + nonceLength + tagLength) + tagLength;
 /** In base64, together with the secret's metadata, this fits into one property of a row (64 KiB of UTF-16). */
 export const maxSecretLength = 20_480;
 

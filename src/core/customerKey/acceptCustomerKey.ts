@@ -7,7 +7,7 @@ import { actorOf, type Cause, classOf, isCause, meaningOf, remedyOf } from '../b
 import { defined } from '../base/defined.ts';
 import { type ErrorDetail, type ErrorExtras, Refusal, Unavailable } from '../base/errors.ts';
 import { type Binding, bindingOf, type KeyVaultIdentity } from './binding.ts';
-import { claimsOf, ownerMismatch } from './claims.ts';
+import { mayBeUsed, ownerMismatch } from './claims.ts';
 import type { CustomerKeyDeps } from './deps.ts';
 import { type KeyIdentifier, keyIdentifierTarget, parseKeyIdentifier } from './keyIdentifier.ts';
 import type { Answer, KeyDescription, Observed } from './ports.ts';
@@ -84,16 +84,6 @@ function identifierIn(text: string, { cloud }: AcceptTools): KeyIdentifier | Ref
   }
 }
 
-async function mayBeUsed(binding: Binding, owner: string, tools: AcceptTools): Promise<boolean> {
-  const { claims, homeTenantId, operatorVaults } = tools;
-  if (operatorVaults.has(binding.vaultHost)) return false;
-  for (const [kind, value] of claimsOf(binding, homeTenantId)) {
-    const holder = (await claims.find(kind, value))?.value.owner;
-    if (holder !== undefined && holder !== owner) return false;
-  }
-  return true;
-}
-
 /**
  * Parses a key identifier before any read or call for it. A key of the operator is refused like another owner's key, so
  * that the refusal discloses nothing about the vault (INV-14). @throws Refusal KeyIdentifierMalformed |
@@ -106,11 +96,6 @@ export function parseCustomerKey(
   const identifier = parseKeyIdentifier(text, cloud);
   if (operatorVaults.has(identifier.vaultHost)) throw ownerMismatch();
   return identifier;
-}
-
-/** Runs before any call to the vault. @throws Refusal OwnerMismatch */
-export async function refuseForeign(binding: Binding, owner: string, tools: AcceptTools): Promise<void> {
-  if (!(await mayBeUsed(binding, owner, tools))) throw ownerMismatch();
 }
 
 /** The first failed check gives the code. `details` holds all failed checks, then all warnings. */

@@ -14,6 +14,8 @@ import type { CustomerKeyDeps } from './deps.ts';
 import { keyIdentifierTarget } from './keyIdentifier.ts';
 import type { ClaimKind } from './ports.ts';
 
+type ClaimTools = Pick<CustomerKeyDeps, 'claims' | 'homeTenantId' | 'operatorVaults'>;
+
 /**
  * Everything that the owner must hold for a binding. An identity that only authenticates an application belongs to no
  * owner: operators share one among all customers, and it opens nothing alone. The application belongs to no owner
@@ -37,6 +39,25 @@ export async function claimFor(
     const holder = await retryLostRaces(() => claims.claim(kind, value, owner, clock.now()));
     if (holder !== owner) throw ownerMismatch();
   }
+}
+
+/** Whether no other owner holds a claim of the binding. The vaults of the operator are never a customer's. */
+export async function mayBeUsed(
+  binding: Binding,
+  owner: string,
+  { claims, homeTenantId, operatorVaults }: ClaimTools,
+): Promise<boolean> {
+  if (operatorVaults.has(binding.vaultHost)) return false;
+  for (const [kind, value] of claimsOf(binding, homeTenantId)) {
+    const holder = (await claims.find(kind, value))?.value.owner;
+    if (holder !== undefined && holder !== owner) return false;
+  }
+  return true;
+}
+
+/** Runs before any call to the vault. @throws Refusal OwnerMismatch */
+export async function refuseForeign(binding: Binding, owner: string, tools: ClaimTools): Promise<void> {
+  if (!(await mayBeUsed(binding, owner, tools))) throw ownerMismatch();
 }
 
 /** The same answer for every claim and every holder: it must not disclose facts about another customer. */

@@ -59,7 +59,7 @@ export async function revokeLink(owner: string, id: string, actor: Actor, servic
 }
 
 /** `<id>.<owner, base64url>.<end>.<generation>.<HMAC-SHA-256, base64url>`. */
-export function linkToken(link: LinkFacts, kek: Kek): string {
+function linkToken(link: LinkFacts, kek: Kek): string {
   const owner = Buffer.from(link.owner, 'utf8').toString('base64url');
   return [link.id, owner, link.expiresAt, kek.generation, signatureOf(link, kek)].join('.');
 }

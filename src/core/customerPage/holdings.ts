@@ -1,15 +1,16 @@
 /** The facts of a forecast (whatIf.ts): the key that it is about, and the accounts under the owner's keys. */
+
 import pLimit from 'p-limit';
+import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
 import type { KeyIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { OverviewDeps } from '../overview/deps.ts';
 import type { IndexedKey } from '../overview/indexRows.ts';
 import { isLongNotLatest, notLatestSince } from '../rotation/latestVersion.ts';
-import { accountOfRow } from '../rotation/usage.ts';
+import { accountOfRow, readsAtOnce } from '../rotation/usage.ts';
 import { boundAccounts } from '../watch/boundAccounts.ts';
 import type { Holding, KeyInQuestion } from './whatIf.ts';
 
-const readsAtOnce = 16;
 /** Each account costs a read of its record. */
 const mostHoldings = 1000;
 
@@ -34,9 +35,9 @@ export function keyInQuestion(
   const isOld = version !== undefined && isLongNotLatest(notLatestSince(watch, version), clock.now(), policy);
   return {
     binding: watch.binding,
-    ...(watch.calledAs === undefined ? {} : { calledAs: watch.calledAs }),
+    ...defined({ calledAs: watch.calledAs }),
     ...(version === undefined || !needsVersion ? {} : { version }),
-    ...(watch.latest === undefined ? {} : { latestVersion: watch.latest.version }),
+    ...defined({ latestVersion: watch.latest?.version }),
     isSafeToDisable: isUnused && isOld,
   };
 }
@@ -68,7 +69,7 @@ export async function holdingsOf(
             keyName,
             version,
             isPinned: !follows,
-            ...(leaseSeconds === undefined ? {} : { leaseSeconds }),
+            ...defined({ leaseSeconds }),
           };
         }),
       );

@@ -1,4 +1,7 @@
-/** The keys of one owner, and what Keyward would use for a new one. A key of another owner is as unknown as a missing one. */
+/**
+ * The keys of one owner, and what Keyward would use for a new one. A key of another owner is as unknown as a missing one.
+ * The caller first waits for what this process still writes to the overview.
+ */
 import pLimit from 'p-limit';
 import { Refusal } from '../base/errors.ts';
 import type { KeyVaultIdentity } from '../customerKey/binding.ts';
@@ -7,18 +10,17 @@ import type { KeyIdentifier } from '../customerKey/keyIdentifier.ts';
 import { checkRegion } from '../customerKey/regions.ts';
 import type { OverviewDeps } from '../overview/deps.ts';
 import type { IndexedKey } from '../overview/indexRows.ts';
+import { readsAtOnce } from '../rotation/usage.ts';
 import type { Watch } from '../watch/watch.ts';
 
-const readsAtOnce = 16;
 const rowsPerCall = 1000;
 
 /** In one vault, for any number of keys elsewhere: the rows of the vault name its keys, and the index has the owner of each. */
 export async function ownKeysIn(
   vaultHost: string,
   owner: string,
-  { vaults, overview, overviewIndex }: Pick<OverviewDeps, 'vaults' | 'overview' | 'overviewIndex'>,
+  { vaults, overviewIndex }: Pick<OverviewDeps, 'vaults' | 'overviewIndex'>,
 ): Promise<IndexedKey[]> {
-  await overview.settled();
   const limit = pLimit(readsAtOnce);
   const ids = await vaults.bindings(vaultIdOf(vaultHost));
   const keys = await Promise.all(ids.map((id) => limit(() => overviewIndex.key(owner, id))));
@@ -34,7 +36,7 @@ type Located = Pick<KeyIdentifier, 'vaultHost' | 'keyName'>;
 export async function identityFor(
   { vaultHost, keyName }: Located,
   { owner, identity }: { readonly owner: string; readonly identity?: KeyVaultIdentity },
-  service: Pick<OverviewDeps, 'vaults' | 'overview' | 'overviewIndex'>,
+  service: Pick<OverviewDeps, 'vaults' | 'overviewIndex'>,
 ): Promise<Pick<Watch, 'calledAs'> & { readonly identity: KeyVaultIdentity }> {
   const inVault = await ownKeysIn(vaultHost, owner, service);
   const same = inVault.find(({ watch }) => watch.binding.keyName === keyName);
@@ -53,13 +55,12 @@ async function firstKeyOf(owner: string, { overviewIndex }: Pick<OverviewDeps, '
 export async function regionFor(
   location: string | undefined,
   owner: string,
-  { overview, overviewIndex, cloud }: Pick<OverviewDeps, 'overview' | 'overviewIndex' | 'cloud'>,
+  { overviewIndex, cloud }: Pick<OverviewDeps, 'overviewIndex' | 'cloud'>,
 ): Promise<string> {
   if (location !== undefined) {
     checkRegion(location, cloud);
     return location;
   }
-  await overview.settled();
   const { rows } = await overviewIndex.ofOwner({ owner }, rowsPerCall);
   const regions = new Set(rows.flatMap((row) => (row.kind === 'account' ? row.account.location : [])));
   const [region] = regions;

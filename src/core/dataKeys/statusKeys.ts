@@ -158,8 +158,12 @@ export function createStatusKeys(tools: StatusKeyDeps): StatusKeys {
 }
 
 const publicKeyOf = ({ x, kid }: Pick<PublicKeyRow, 'x' | 'kid'>): PublicStatusKey => ({
-  ...{ kty: 'OKP', crv: 'Ed25519' },
-  ...{ x, kid, alg: 'EdDSA', use: 'sig' },
+  kty: 'OKP',
+  crv: 'Ed25519',
+  x,
+  kid,
+  alg: 'EdDSA',
+  use: 'sig',
 });
 
 /** The newest pair that has been published long enough, or else the oldest, which is the same in every process. */

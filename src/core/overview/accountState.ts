@@ -2,9 +2,11 @@
  * The state of an indexed account, from the row of its key. A key's row has the times of its last change. That all keys of a range of
  * vaults have been checked since, the range says: `checkedAt` is the oldest last check of any key there. Pure.
  */
+
 import { type AccountState, leasePolicyOf } from '../accounts/account.ts';
 import { servedBy } from '../accounts/served.ts';
 import type { Cause } from '../base/causes.ts';
+import { defined } from '../base/defined.ts';
 import type { Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { ShownStatus } from '../base/vocabulary.ts';
@@ -54,7 +56,7 @@ export function listedVerdict(
   };
   const { cause, since } = verdict;
   const status = currentStatus(verdict, now, policy);
-  return { version: name, status, since, verdict, checkedAt: seenAt, ...(cause === undefined ? {} : { cause }) };
+  return { version: name, status, since, verdict, checkedAt: seenAt, ...defined({ cause }) };
 }
 
 export function listedAccount(
@@ -77,6 +79,6 @@ export function listedAccount(
     state: key.verdict.status === 'Inaccessible' ? 'CustomerKeyInaccessible' : 'Enabled',
     served: served.served,
     ...('until' in served ? { servedUntil: served.until } : {}),
-    key: { ...key, row, ...(releasedBy === undefined ? {} : { keyReleasedBy: releasedBy }) },
+    key: { ...key, row, ...defined({ keyReleasedBy: releasedBy }) },
   };
 }

@@ -1,5 +1,5 @@
 /** The table calls that a page of the overview may still make: a page ends early rather than cost more. */
-export const callsPerPage = 5;
+const callsPerPage = 5;
 
 export interface CallBudget {
   /** How many are left. */

@@ -2,6 +2,7 @@
  * What a change of an account or of a watch means for the rows of its owner. Pure: from the rows as they were read to the rows to write,
  * and by how much the service's counts change.
  */
+import { defined } from '../base/defined.ts';
 import type { Stored } from '../base/stored.ts';
 import { isAccessible } from '../watch/watch.ts';
 import { type Counts, minus, ofAccount, ofKey, sum } from './counts.ts';
@@ -48,7 +49,7 @@ export function changedByAccount(rows: AccountRows, next: IndexedAccount | undef
     change: {
       ...withCounts(counts, difference),
       keys: changes.map(({ key }) => written(key)),
-      ...(next === undefined ? {} : { put: next }),
+      ...defined({ put: next }),
       ...(isMoved ? { remove: was } : {}),
     },
     difference,

@@ -71,8 +71,13 @@ export function indexedAccountOf(record: ActiveAccount): IndexedAccount {
   const { instanceId, owner, location, createdAt, revision, leaseSeconds, encryption, pendingDeletion } = record;
   const keyIdentifier = encryption.type === 'SystemKey' ? undefined : encryption.keyIdentifier;
   return {
-    ...{ name: fold(record.name), instanceId, owner, location, createdAt, revision },
-    ...(leaseSeconds === undefined ? {} : { leaseSeconds }),
+    name: fold(record.name),
+    instanceId,
+    owner,
+    location,
+    createdAt,
+    revision,
+    ...defined({ leaseSeconds }),
     ...(encryption.type === 'SystemKey' || pendingDeletion !== undefined ? {} : { key: keyOf(encryption) }),
     ...(pendingDeletion === undefined
       ? {}

@@ -43,7 +43,7 @@ const isAboutFailures = ({ state, status, cause, served }: AccountFilter): boole
   served === 'untilLeaseEnd' ||
   served === 'no';
 
-export function passes({ state, served, key, account }: ListedAccount, filter: AccountFilter): boolean {
+function passes({ state, served, key, account }: ListedAccount, filter: AccountFilter): boolean {
   const wanted = filter.key;
   const binding = key?.row.watch.binding;
   return (

@@ -125,7 +125,7 @@ const readMarked: Read = async ({ owner }, limit, after, budget, { overviewIndex
 const passes = ({ worst }: ListedKey, { status, cause }: KeyFilter): boolean =>
   (status === undefined || status === worst.status) && (cause === undefined || cause === worst.cause);
 
-export function listedKey(
+function listedKey(
   row: IndexedKey,
   checkedAt: EpochMs | undefined,
   now: EpochMs,

@@ -10,7 +10,7 @@ import type { AccountRecord } from '../accounts/account.ts';
 import type { AccountsDeps } from '../accounts/deps.ts';
 import type { ChainSubject } from '../announcements/announcement.ts';
 import { ofBinding } from '../announcements/publishingStores.ts';
-import type { AuditEntry } from '../audit/auditEntry.ts';
+import { type AuditEntry, shownEntry } from '../audit/auditEntry.ts';
 import { defined } from '../base/defined.ts';
 import { lruCache } from '../base/lruCache.ts';
 import { fold } from '../base/names.ts';
@@ -144,7 +144,7 @@ export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
     if (entries.length === 0) return;
     entriesWaiting.push(async () => {
       const known = await owner();
-      return entries.map((entry) => ({ subject, entry, ...defined({ owner: known }) }));
+      return entries.map((entry) => ({ subject, entry: shownEntry(entry), ...defined({ owner: known }) }));
     });
     background.gathered('timeline', writeEntries);
   }
@@ -157,7 +157,8 @@ export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
     const remembered = known.accounts.get(name);
     const isKnown =
       record.lifecycle === 'active' && remembered !== undefined && isSameAccount(remembered, indexedAccountOf(record));
-    if (!isKnown) background.atOnce(`account:${name}`, () => accountNow(record, expected));
+    // A name that has another owner now is gone from the first one's rows.
+    if (!isKnown) background.atOnce(`account:${record.owner}:${name}`, () => accountNow(record, expected));
   };
 
   return {

@@ -150,9 +150,14 @@ export function createOwnerRows({ index, watchOf, onDifference }: OwnerTools): O
 const isSamePlace = (one: IndexedAccount, other: IndexedAccount): boolean =>
   one.key?.bindingId === other.key?.bindingId;
 
-/** The index has a later state of the account, or a later account of the name. A deletion is the last state of an account. */
+/**
+ * The index has a later state of the account, or a later account of the name. A deletion is the last state of an account,
+ * and changes no other account of the name, so the clocks of two hosts do not matter to it.
+ */
 export const isLaterThan = (
   was: IndexedAccount,
   { instanceId, revision, createdAt, lifecycle }: AccountRecord,
 ): boolean =>
-  was.instanceId === instanceId ? was.revision > revision && lifecycle === 'active' : was.createdAt > createdAt;
+  was.instanceId === instanceId
+    ? was.revision > revision && lifecycle === 'active'
+    : lifecycle !== 'active' || was.createdAt > createdAt;

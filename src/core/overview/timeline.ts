@@ -2,7 +2,9 @@
  * One time line over all chains. A filter leaves out entries of the rows that a page reads, so a page can hold fewer than requested, or
  * none, and still not be the last. At most four calls a page.
  */
+
 import type { AuditType } from '../audit/auditEntry.ts';
+import { defined } from '../base/defined.ts';
 import type { EpochMs } from '../base/time.ts';
 import { type KeyIdentifier, versionlessIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { OverviewDeps } from './deps.ts';
@@ -38,7 +40,7 @@ export async function readTimeline(
   let { after } = request;
   for (let calls = 0; calls < callsPerPage; calls++) {
     const limit = isFiltered ? rowsPerCall : request.limit;
-    const page = await timelineIndex.page({ ...request, limit, ...(after === undefined ? {} : { after }) });
+    const page = await timelineIndex.page({ ...request, limit, ...defined({ after }) });
     for (const row of page.rows) {
       after = row.at;
       if (row.entry !== undefined && passes(row.entry, filter)) entries.push(row.entry);
@@ -47,10 +49,10 @@ export async function readTimeline(
     if (page.next === undefined) return { entries };
     after = page.next;
   }
-  return { entries, ...(after === undefined ? {} : { next: after }) };
+  return { entries, ...defined({ next: after }) };
 }
 
-export function passes({ subject, owner, entry }: TimelineEntry, filter: TimelineFilter): boolean {
+function passes({ subject, owner, entry }: TimelineEntry, filter: TimelineFilter): boolean {
   const { key } = filter;
   const ofAccount = [entry.key, entry.before, entry.after];
   const about = subject.kind === 'account' ? ofAccount : subject.kind === 'binding' ? [subject.keyIdentifier] : [];

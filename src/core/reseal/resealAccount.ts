@@ -92,7 +92,7 @@ async function resealRecord(
 /**
  * Both layers under the newest KEKs; undefined when they already have these or newer ones. @throws KeyMaterialMismatch
  */
-export function resealed(
+function resealed(
   record: ActiveAccount,
   { system, atRest }: Rings,
   random: Random,

@@ -1,82 +1,214 @@
 /**
- * The pass of a ring's rotation: it processes all accounts in batches, in the order of the accounts table. The ring's
- * state holds the progress; a message only wakes a worker. One worker runs at a time. When two run all the same, ETags
- * prevent conflicting writes.
+ * The pass of a ring's rotation: rounds over all accounts, each divided by name into parts with one worker each. The
+ * ring's state holds the progress of every part; a message only wakes a worker, which takes the first part that is free.
+ * When two work on one part all the same, ETags prevent conflicting writes, and the position counts once.
  */
-import { describeError, LostRace, Unavailable } from '../base/errors.ts';
+import { defined } from '../base/defined.ts';
+import { describeError, LostRace, retryLostRaces, Unavailable } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { RingName } from '../base/vocabulary.ts';
 import { settleMs } from '../rings/durations.ts';
-import { type RingPass, type RingRotation, ringIn, type StoredRing } from '../rings/ring.ts';
+import { type PassPart, type RingPass, type RingRotation, ringIn, type StoredRing } from '../rings/ring.ts';
 import { destroyOlder, isPassDue, nextRound, save, wakePass } from '../rings/rotateRing.ts';
 import type { ResealDeps } from './deps.ts';
 import { renewRows } from './renewRows.ts';
-import { processAccount } from './resealAccount.ts';
+import { type PageResult, processAccount } from './resealAccount.ts';
 
 /** How long the work of one message lasts: far less than the lease that keeps other workers away. */
 const sliceMs = 20_000;
 const namesAPage = 48;
 const accountsAtOnce = 8;
+/** Of 64 bounds: eight workers write a third of what one storage account takes. */
+const boundsAPart = 8;
 /** Keyward retries rows that do not open once a day, or when the operator requests it. */
 const stuckRetryMs = 24 * 3_600_000;
 
+/** A round in progress, as it was read. */
+interface Round {
+  readonly stored: StoredRing;
+  readonly rotation: RingRotation;
+  readonly pass: RingPass;
+  readonly parts: readonly PassPart[];
+}
+
 export async function workOnPass(ring: RingName, service: ResealDeps): Promise<void> {
-  const { vaults, clock, policy, log } = service;
-  const ticket = await vaults.beginWork(`ring-${ring}`, policy.workerLeaseSeconds * 1000);
-  if (ticket === undefined) return;
   let isMoreDue = false;
   try {
-    const stored = (await service.ringStore.read()).rings[ring];
-    const rotation = stored.state?.value.rotation;
-    if (rotation?.pass === undefined || !isPassDue(rotation, clock.now())) return;
-    isMoreDue = await workOneSlice(ring, stored, rotation, rotation.pass, service);
+    isMoreDue = await workOnFreePart(ring, service);
   } catch (error) {
     // Another worker has continued the pass, and the state holds its progress.
     if (!(error instanceof LostRace)) throw error;
-    log.info('Another worker continued the pass of a ring', { ring });
-  } finally {
-    await vaults.endWork(`ring-${ring}`, ticket);
+    service.log.info('Another worker continued the pass of a ring', { ring });
   }
   // After the lock is released, because the woken worker would otherwise find the lock taken.
   if (isMoreDue) await wakePass(ring, service);
 }
 
 /** Returns whether more work is due at once. */
-async function workOneSlice(
-  ring: RingName,
-  stored: StoredRing,
-  rotation: RingRotation,
-  began: RingPass,
-  service: ResealDeps,
-): Promise<boolean> {
-  const { newest } = ringIn(await service.rings('fresh'), ring);
-  if (newest.generation !== rotation.to)
-    throw new Unavailable(
-      'ServiceUnavailable',
-      `This process cannot seal with the newest KEK of the ${ring} ring.`,
-      10,
-    );
-  const { pass, isOver } = await processAccounts(ring, rotation, began, service);
-  const { round, visited, found, moved, stuck } = pass;
-  service.log.info('Resealed accounts under the newest ring generation', {
-    ring,
-    phase: rotation.phase,
-    round,
-    visited,
-    found,
-    moved,
-    stuck,
-  });
-  if (!isOver) {
-    await save(ring, stored, { ...rotation, pass }, service);
-    return true;
+async function workOnFreePart(ring: RingName, service: ResealDeps): Promise<boolean> {
+  const round = (await dueRound(ring, service)) ?? (await beginRound(ring, service));
+  if (round === undefined) return false;
+  for (const [n, { isOver }] of round.parts.entries()) {
+    if (isOver) continue;
+    const isMoreDue = await alone(`ring-${ring}-${n}`, () => workOnPart(ring, n, service), service);
+    if (isMoreDue !== undefined) return isMoreDue;
   }
-  if (found === 0 && rotation.phase === 'retiring') {
+  if (!round.parts.every(({ isOver }) => isOver)) return false;
+  return (await alone(`ring-${ring}`, () => workOnRest(ring, service), service)) ?? false;
+}
+
+/** Undefined: another worker has the lock. */
+async function alone<T>(
+  lock: string,
+  work: () => Promise<T>,
+  { vaults, policy }: Pick<ResealDeps, 'vaults' | 'policy'>,
+): Promise<T | undefined> {
+  const ticket = await vaults.beginWork(lock, policy.workerLeaseSeconds * 1000);
+  if (ticket === undefined) return undefined;
+  try {
+    return await work();
+  } finally {
+    await vaults.endWork(lock, ticket);
+  }
+}
+
+async function duePass(ring: RingName, { ringStore, clock }: Pick<ResealDeps, 'ringStore' | 'clock'>) {
+  const stored = (await ringStore.read()).rings[ring];
+  const rotation = stored.state?.value.rotation;
+  if (rotation?.pass === undefined || !isPassDue(rotation, clock.now())) return undefined;
+  return { stored, rotation, pass: rotation.pass };
+}
+
+/** Undefined: none has begun, or none is due. */
+async function dueRound(ring: RingName, service: ResealDeps): Promise<Round | undefined> {
+  const due = await duePass(ring, service);
+  return due?.pass.parts && { ...due, parts: due.pass.parts };
+}
+
+/** A round that waited for stuck rows starts its counts at zero. @throws LostRace */
+async function beginRound(ring: RingName, service: ResealDeps): Promise<Round | undefined> {
+  const due = await duePass(ring, service);
+  if (due === undefined) return undefined;
+  const parts = partsOf((await service.dailyPass.read())?.bounds.names ?? []);
+  const { rows: _, ...waiting } = due.pass;
+  const pass: RingPass = { ...waiting, parts, visited: 0, found: 0, stuck: 0 };
+  await save(ring, due.stored, { ...due.rotation, pass }, service);
+  for (const _ of parts.slice(1)) await wakePass(ring, service);
+  return { ...due, pass, parts };
+}
+
+/** Any bounds make parts that have every account once. Even bounds make even parts. */
+export function partsOf(bounds: readonly string[]): PassPart[] {
+  const ends = [...new Set(bounds)].toSorted().filter((_, n) => n % boundsAPart === boundsAPart - 1);
+  return [...ends, undefined].map((until, n) => defined({ after: ends[n - 1], until }));
+}
+
+async function workOnPart(ring: RingName, n: number, service: ResealDeps): Promise<boolean> {
+  const round = await dueRound(ring, service);
+  const part = round?.parts[n];
+  // Over since this worker chose it: another part may be free.
+  if (round === undefined || part === undefined || part.isOver) return part !== undefined;
+  await assertSealing(ring, round.rotation, service);
+  const { reached, ...counts } = await processPart(part, ring, round.rotation, service);
+  const parts = await retryLostRaces(() => savePart(ring, n, round, reached, counts, service));
+  return !reached.isOver || parts.every(({ isOver }) => isOver);
+}
+
+async function assertSealing(ring: RingName, rotation: RingRotation, service: ResealDeps): Promise<void> {
+  if (ringIn(await service.rings('fresh'), ring).newest.generation === rotation.to) return;
+  throw new Unavailable('ServiceUnavailable', `This process cannot seal with the newest KEK of the ${ring} ring.`, 10);
+}
+
+type Counts = Pick<RingPass, 'visited' | 'found' | 'moved' | 'stuck'>;
+
+/**
+ * Adds what one message has done to the round's state, beside the workers of the other parts. Nothing when another
+ * worker has continued the part since. Returns the parts. @throws LostRace
+ */
+async function savePart(
+  ring: RingName,
+  n: number,
+  began: Round,
+  reached: PassPart,
+  counts: Counts,
+  service: ResealDeps,
+): Promise<readonly PassPart[]> {
+  const now = await dueRound(ring, service);
+  if (now === undefined || !isSameRound(now, began) || now.parts[n]?.after !== began.parts[n]?.after) return [];
+  const parts = now.parts.with(n, reached);
+  const { visited, found, moved, stuck } = now.pass;
+  const sums = {
+    visited: visited + counts.visited,
+    found: found + counts.found,
+    moved: moved + counts.moved,
+    stuck: stuck + counts.stuck,
+  };
+  await save(ring, now.stored, { ...now.rotation, pass: { ...now.pass, ...sums, parts } }, service);
+  logProgress(ring, now, sums, service);
+  return parts;
+}
+
+const isSameRound = (one: Round, other: Round): boolean =>
+  one.rotation.phase === other.rotation.phase &&
+  one.rotation.to === other.rotation.to &&
+  one.pass.round === other.pass.round &&
+  one.pass.startAt === other.pass.startAt;
+
+function logProgress(
+  ring: RingName,
+  { rotation, pass }: Pick<Round, 'rotation' | 'pass'>,
+  { visited, found, moved, stuck }: Counts,
+  { log }: Pick<ResealDeps, 'log'>,
+): void {
+  const { phase } = rotation;
+  const fields = { ring, phase, round: pass.round, visited, found, moved, stuck };
+  log.info('Resealed accounts under the newest ring generation', fields);
+}
+
+async function processPart(part: PassPart, ring: RingName, rotation: RingRotation, service: ResealDeps) {
+  const { until } = part;
+  const end = service.clock.now() + sliceMs;
+  const counts = { visited: 0, found: 0, moved: 0, stuck: 0 };
+  for (let { after } = part; ; ) {
+    const page = await service.accounts.names(namesAPage, after);
+    const names = until === undefined ? page : page.filter((name) => name <= until);
+    for (let next = 0; next < names.length; next += accountsAtOnce) {
+      if (service.clock.now() >= end) return { ...counts, reached: defined({ after, until }) as PassPart };
+      const some = names.slice(next, next + accountsAtOnce);
+      const results = await Promise.all(some.map((name) => processOne(name, ring, rotation, service)));
+      for (const one of results) for (const of of ['found', 'moved', 'stuck'] as const) counts[of] += one[of];
+      counts.visited += some.length;
+      after = some.at(-1);
+    }
+    if (names.length < namesAPage) return { ...counts, reached: defined({ after, until, isOver: true }) as PassPart };
+  }
+}
+
+/** When all accounts are processed: the rows of the tables, and the end of the round. Returns whether more is due. */
+async function workOnRest(ring: RingName, service: ResealDeps): Promise<boolean> {
+  const round = await dueRound(ring, service);
+  if (round === undefined || !round.parts.every(({ isOver }) => isOver)) return false;
+  const { stored, rotation } = round;
+  let { pass } = round;
+  if (ring === 'at-rest') {
+    await assertSealing(ring, rotation, service);
+    const result = await renewRows(pass, rotation.to, service.clock.now() + sliceMs, service);
+    pass = result.pass;
+    logProgress(ring, round, pass, service);
+    if (!result.isOver) {
+      await save(ring, stored, { ...rotation, pass }, service);
+      return true;
+    }
+  }
+  if (pass.found === 0 && rotation.phase === 'retiring') {
     await destroyOlder(ring, rotation, service);
     return false;
   }
-  if (stuck > 0)
-    service.log.error('Unreadable rows prevent the destruction of an older ring generation', { ring, stuck });
+  if (pass.stuck > 0)
+    service.log.error('Unreadable rows prevent the destruction of an older ring generation', {
+      ring,
+      stuck: pass.stuck,
+    });
   await save(ring, stored, { ...rotation, pass: afterRound(pass, service.clock.now()) }, service);
   return false;
 }
@@ -85,44 +217,21 @@ async function workOneSlice(
  * Stuck rows stay reported until the next round. A round that only found rows under an older KEK is repeated after
  * other writers have finished.
  */
-function afterRound({ after: _done, rows: _all, ...pass }: RingPass, now: EpochMs): RingPass {
+function afterRound({ parts: _done, rows: _all, ...pass }: RingPass, now: EpochMs): RingPass {
   if (pass.found === 0) return { ...pass, isClean: true };
   return pass.stuck === 0 ? nextRound(pass, now + settleMs) : { ...pass, startAt: now + stuckRetryMs };
-}
-
-async function processAccounts(
-  ring: RingName,
-  rotation: RingRotation,
-  began: RingPass,
-  service: ResealDeps,
-): Promise<{ pass: RingPass; isOver: boolean }> {
-  const until = service.clock.now() + sliceMs;
-  // A round that waited for stuck rows starts its counts at zero.
-  let pass =
-    began.after === undefined && began.rows === undefined ? { ...began, visited: 0, found: 0, stuck: 0 } : began;
-  if (pass.rows !== undefined) return renewRows(pass, rotation.to, until, service);
-  for (;;) {
-    const names = await service.accounts.names(namesAPage, pass.after);
-    for (let next = 0; next < names.length; next += accountsAtOnce) {
-      if (service.clock.now() >= until) return { pass, isOver: false };
-      const some = names.slice(next, next + accountsAtOnce);
-      const results = await Promise.all(some.map((name) => processOne(name, ring, rotation, service)));
-      const sum = (of: 'found' | 'moved' | 'stuck') => results.reduce((total, one) => total + one[of], pass[of]);
-      const counts = { found: sum('found'), moved: sum('moved'), stuck: sum('stuck') };
-      pass = { ...pass, ...counts, visited: pass.visited + some.length, after: some.at(-1) ?? '' };
-    }
-    if (names.length >= namesAPage) continue;
-    const [table] = service.rowRenewal.tables;
-    if (ring !== 'at-rest' || table === undefined) return { pass, isOver: true };
-    return renewRows({ ...pass, rows: { table } }, rotation.to, until, service);
-  }
 }
 
 /**
  * A failure of one account does not stop the others, and Keyward retains the older generation. Without storage the pass
  * stops.
  */
-async function processOne(name: string, ring: RingName, rotation: RingRotation, service: ResealDeps) {
+async function processOne(
+  name: string,
+  ring: RingName,
+  rotation: RingRotation,
+  service: ResealDeps,
+): Promise<PageResult> {
   try {
     return await processAccount(name, ring, rotation, service);
   } catch (error) {

@@ -62,13 +62,22 @@ export interface RingRotation {
   readonly pass?: RingPass;
 }
 
+/** Accounts between two names, for one worker at a time. */
+export interface PassPart {
+  /** The last name of the part. Absent: it has the last accounts. */
+  readonly until?: string;
+  /** The last processed account, or the end of the part before. Absent at the start of the first part. */
+  readonly after?: string;
+  readonly isOver?: true;
+}
+
 /** A full pass over all accounts, and its progress. */
 export interface RingPass {
   readonly round: number;
   /** The earliest time of the next part. */
   readonly startAt: EpochMs;
-  /** The last processed account. Absent at the start. */
-  readonly after?: string;
+  /** All accounts. Absent until the round begins. */
+  readonly parts?: readonly PassPart[];
   /** For the at-rest ring, when all accounts are processed: the table whose rows are renewed, and the position. */
   readonly rows?: { readonly table: string; readonly after?: string };
   /** This round has found nothing under an older generation. */
@@ -115,7 +124,7 @@ export interface StoredRings {
 export const generationsOf = ({ rows }: Pick<StoredRing, 'rows'>): number[] =>
   [...new Set(rows.map((row) => row.generation))].toSorted((a, b) => a - b);
 
-export const lastGeneration = ({ rows, markers }: StoredRing): number =>
+const lastGeneration = ({ rows, markers }: StoredRing): number =>
   Math.max(0, ...[...rows, ...markers].map(({ generation }) => generation));
 
 /**

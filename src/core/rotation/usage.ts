@@ -45,7 +45,7 @@ export interface KeyUsage {
 export type RotationUsage = Rotation & { readonly left: number; readonly status?: WatchStatus };
 
 /** The number of accounts that are read in parallel. */
-const readsAtOnce = 16;
+export const readsAtOnce = 16;
 
 /** @throws Refusal NotFound when no account uses the key. */
 export async function keyUsage(keyIdentifier: string, service: RotationDeps): Promise<KeyUsage> {

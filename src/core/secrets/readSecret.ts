@@ -9,8 +9,8 @@ import type { SecretKind } from '../base/vocabulary.ts';
 import type { SecretsDeps } from './deps.ts';
 import { pathOf } from './secretAudit.ts';
 
-export const maxNameLength = 128;
-export const secretNamePattern = /^[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9_-])?$/;
+const maxNameLength = 128;
+const secretNamePattern = /^[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9_-])?$/;
 
 /** A content key is named by a UUID, as in AMS; the owner chooses other names. @throws Refusal InvalidParameter */
 export function parseSecretName(kind: SecretKind, text: string): string {

@@ -8,9 +8,9 @@ import { Refusal } from '../base/errors.ts';
 import { KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
 import { maxSecretLength } from '../crypto/secretEnvelope.ts';
 
-export const contentKeyLengths: readonly number[] = [16, 32];
+const contentKeyLengths: readonly number[] = [16, 32];
 /** HMAC-SHA-512 hashes keys that are longer than its block of 128 bytes, so a longer key adds nothing. */
-export const maxTokenKeyLength = 1024;
+const maxTokenKeyLength = 1024;
 /** AMS: `baseUri` and each of `files` have at most 4,000 characters. */
 export const maxUrlLength = 4000;
 export const maxFiles = 100;

@@ -10,7 +10,8 @@ import { vaultIdOf } from '../customerKey/binding.ts';
 import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
-import { auditLooks, type LookRound, lookAtBinding } from './look.ts';
+import { lookAtBinding } from './look.ts';
+import { auditLooks, type LookRound } from './lookRound.ts';
 import { openWatch, watchAccount } from './restoreWatch.ts';
 
 export type LookTarget = { readonly account: string } | { readonly keyIdentifier: string };
@@ -21,16 +22,16 @@ export async function lookNow(target: LookTarget, service: VaultWorkDeps): Promi
     'account' in target ? await bindingOfAccount(target.account, service) : await bindingsOfKey(target, service);
   const looked: Watch[] = [];
   const round: LookRound = { used: [] };
-  const asked = { ...service, trigger: { trigger: 'admin' } as const };
+  const requested = { ...service, trigger: { trigger: 'admin' } as const };
   for (const id of ids) {
-    const stored = await openWatch(id, asked);
+    const stored = await openWatch(id, requested);
     if (stored === undefined) continue;
-    const { value } = await lookAtBinding(stored, round, asked);
+    const { value } = await lookAtBinding(stored, round, requested);
     looked.push(value);
     // The vault's worker writes the accounts' audit and makes the next look at a Suspect key.
     await service.queue.send({ vault: vaultIdOf(value.binding.vaultHost), requestedBy: 'admin' });
   }
-  await auditLooks(round, asked);
+  await auditLooks(round, requested);
   if (looked.length > 0) return looked;
   throw new Refusal('NotFound', 'No account uses this key, so Keyward cannot check it.', {
     target: 'keyIdentifier',

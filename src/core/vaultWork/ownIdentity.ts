@@ -100,7 +100,7 @@ const listed = (owners: readonly string[]) => ({
   count: owners.length,
 });
 
-export const nameOf = (identity: KeyVaultIdentity): string => identityParts(identity).join(' ') || 'systemAssigned';
+const nameOf = (identity: KeyVaultIdentity): string => identityParts(identity).join(' ') || 'systemAssigned';
 
 export interface OwnIdentity extends Partial<Pick<IdentityDenials, 'denials' | 'announced' | 'confirmedAt'>> {
   readonly identity: KeyVaultIdentity;

@@ -12,7 +12,8 @@ import { createPacedKeyVault } from '../watch/pacedKeyVault.ts';
 import type { VaultBindings } from '../watch/ports.ts';
 import type { Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
-import { auditLooks, type LookRound, lookAtBinding } from './look.ts';
+import { lookAtBinding } from './look.ts';
+import { auditLooks, type LookRound } from './lookRound.ts';
 import { openWatch, restoringOlderWatch } from './restoreWatch.ts';
 import { isBeforeNextSweep, logPlans, nextWakeOf } from './wake.ts';
 

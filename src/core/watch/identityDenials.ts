@@ -9,8 +9,8 @@ import type { EpochMs } from '../base/time.ts';
 import type { KeyVaultIdentity } from '../customerKey/binding.ts';
 
 /** This many owners whose denials began within this time make a burst. Two sweeps see every key. */
-export const burstOwners = 3;
-export const burstMs = 120_000;
+const burstOwners = 3;
+const burstMs = 120_000;
 /** Looks at two keys can be this far apart. No denial of an unnamed principal is confirmed earlier. */
 export const burstWaitMs = 30_000;
 /** By then the sweeps have seen all owners, and the announcement names them. */

@@ -5,7 +5,7 @@ import { LostRace, Refusal, retryLostRaces } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';
 import type { Policy } from '../base/policy.ts';
 import type { Stored } from '../base/stored.ts';
-import { type EpochMs, iso } from '../base/time.ts';
+import { type EpochMs, optionalIso } from '../base/time.ts';
 import type { WatchStatus } from '../base/vocabulary.ts';
 import type { Binding } from '../customerKey/binding.ts';
 import { keyIdentifierTarget } from '../customerKey/keyIdentifier.ts';
@@ -20,7 +20,7 @@ import { occurrenceFacts } from './watchAuditFacts.ts';
  * The number of versions of one key that accounts may be set on. A rotation may add more, because it leaves versions
  * behind.
  */
-export const maxVersions = 100;
+const maxVersions = 100;
 const maxVersionsOfRotation = 128;
 
 /** A remote unwrap that has just succeeded, and the facts about the key that its operation has read. */
@@ -34,7 +34,7 @@ export interface Proof {
   readonly isRotation?: true;
 }
 
-type WatchTools = Pick<WatchDeps, 'bindings' | 'vaults' | 'rings' | 'policy' | 'clock' | 'log' | 'trigger'>;
+type WatchTools = Pick<WatchDeps, 'bindings' | 'vaults' | 'rings' | 'policy' | 'clock' | 'random' | 'log' | 'trigger'>;
 
 const keyward = { kind: 'keyward', id: 'watch' } as const;
 
@@ -113,7 +113,7 @@ async function createWatch(
     { type: 'WatchCreated', actor: keyward, key: version },
     ...occurrenceFacts(created, known),
   ];
-  const { entries, head } = appendEntries(binding.id, emptyChain, facts, tools.clock.now(), audit.newest);
+  const { entries, head } = appendEntries(binding.id, emptyChain, facts, tools.clock.now(), audit.newest, tools.random);
   const watch = { ...known, audit: head };
   await tools.bindings.createWatch(watch, entries);
   return watch;
@@ -127,7 +127,7 @@ async function createWatch(
 export async function updateWatch(
   stored: Stored<Watch>,
   decide: (watch: Watch) => Watch,
-  tools: Pick<WatchDeps, 'bindings' | 'rings' | 'clock' | 'log' | 'trigger'>,
+  tools: Pick<WatchDeps, 'bindings' | 'rings' | 'clock' | 'random' | 'log' | 'trigger'>,
   facts: (before: Watch, after: Watch) => readonly AuditFacts[] = () => [],
 ): Promise<Stored<Watch>> {
   let current = stored;
@@ -152,12 +152,19 @@ async function saveWatch(
   { value, etag }: Stored<Watch>,
   next: Watch,
   facts: readonly AuditFacts[],
-  tools: Pick<WatchDeps, 'bindings' | 'rings' | 'clock' | 'trigger'>,
+  tools: Pick<WatchDeps, 'bindings' | 'rings' | 'clock' | 'random' | 'trigger'>,
 ): Promise<Stored<Watch>> {
   if (facts.length === 0) return tools.bindings.saveWatch({ value: next, etag }, []);
   const { audit } = await tools.rings();
   const told = withTrigger(facts, tools.trigger);
-  const { entries, head } = appendEntries(next.binding.id, value.audit, told, tools.clock.now(), audit.newest);
+  const { entries, head } = appendEntries(
+    next.binding.id,
+    value.audit,
+    told,
+    tools.clock.now(),
+    audit.newest,
+    tools.random,
+  );
   return tools.bindings.saveWatch({ value: { ...next, audit: head }, etag }, entries);
 }
 
@@ -190,6 +197,6 @@ const verdictFacts = (before: Watch, after: Watch): AuditFacts[] =>
       ...cause,
       ...epoch,
       ...proof,
-      ...(releasedBy === undefined ? {} : { keyReleasedBy: iso(releasedBy) }),
+      ...defined({ keyReleasedBy: optionalIso(releasedBy) }),
     };
   });

@@ -25,7 +25,7 @@ export function keyReleasedBy(verdict: Verdict, policy: Policy): EpochMs | undef
 }
 
 /** Twice the longest time between two looks. A verdict that no look has renewed for longer is not current. */
-export const currentForMs = (policy: Policy): number =>
+const currentForMs = (policy: Policy): number =>
   2 *
   1000 *
   (Math.max(

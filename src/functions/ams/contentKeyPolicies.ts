@@ -100,7 +100,7 @@ const put = (method: 'PUT' | 'PATCH'): RouteHandler => {
               ...defined({ description: said }),
               options: parts?.options ?? kept,
             },
-            ...(parts === undefined ? {} : { secrets: parts.secrets }),
+            ...defined({ secrets: parts?.secrets }),
           };
         },
         service,

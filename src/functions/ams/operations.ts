@@ -9,7 +9,7 @@ import { defined } from '../../core/base/defined.ts';
 import { statusOf } from '../../core/base/errorCatalogue.ts';
 import { type KeywardError, Refusal, Unavailable } from '../../core/base/errors.ts';
 import { foldRegion } from '../../core/base/names.ts';
-import { iso } from '../../core/base/time.ts';
+import { iso, optionalIso } from '../../core/base/time.ts';
 import { mayServe } from '../pipeline/authorize.ts';
 import type { Call, RouteHandler } from '../pipeline/call.ts';
 import { absoluteUrl } from '../pipeline/links.ts';
@@ -54,8 +54,7 @@ export const status: RouteHandler = async (call) => {
       name,
       status: state,
       startTime: iso(startedAt),
-      ...(endedAt === undefined ? {} : { endTime: iso(endedAt) }),
-      ...defined({ error }),
+      ...defined({ endTime: optionalIso(endedAt), error }),
     },
   };
 };

@@ -2,6 +2,7 @@
  * What the console's page must know before a user signs in: the tenant, the application and the scope of its tokens. All of it is
  * public. On a development machine the addresses of the emulators are added, because the page calls them too.
  */
+import { defined } from '../../core/base/defined.ts';
 import { authorityOf } from '../pipeline/authority.ts';
 
 export interface ConsoleConfig {
@@ -27,7 +28,7 @@ export function consoleConfig(environment: NodeJS.ProcessEnv): ConsoleConfig {
   return {
     auth: auth === 'functionKeys' ? 'functionKeys' : 'entra',
     authority: authorityOf(environment, tenant),
-    ...(clientId === undefined ? {} : { clientId }),
+    ...defined({ clientId }),
     scope: `${guid.test(audience) ? `api://${audience}` : audience}/user_impersonation`,
     ...(isLocal && issuer !== undefined && keyVault !== undefined ? { local: { issuer, keyVault } } : {}),
   };

@@ -6,9 +6,10 @@ import { isAtLeast, printWarnings } from '../../../packages/functions-host/src/l
 import { amsSettings } from '../amsClient.ts';
 import { startStack } from '../stack.ts';
 import { amsChapter } from './amsClient.ts';
+import { compressedTime } from './compressedTime.ts';
 import { drillSettings } from './drill.ts';
 import { createNarrator } from './narrator.ts';
-import { compressedTime, story } from './story.ts';
+import { story } from './story.ts';
 
 const json = process.argv.includes('--json');
 const narrator = createNarrator(json, (line) => process.stdout.write(`${line}\n`));

@@ -1,11 +1,12 @@
 /**
- * A laboratory: the real core and adapters with the real SDK clients, with tables in memory, in virtual time. `advance`
- * does what the sweep's timer and the queue's trigger do in Azure, in order and without waiting.
+ * A laboratory: the real core and adapters with the real SDK clients in virtual time. Tables and vaults are in this
+ * process. `advance` does what the sweep's timer and the queue's trigger do in Azure, in order and without waiting.
  */
 
+import type { HttpClient } from '@azure/core-rest-pipeline';
 import { TableClient } from '@azure/data-tables';
 import { startIdentity } from '../../../packages/entra-emulator/src/issuer.ts';
-import { type KeyVaultControl, keyVaultControl } from '../../../packages/key-vault-emulator/src/controlClient.ts';
+import type { KeyVaultControl } from '../../../packages/key-vault-emulator/src/controlClient.ts';
 import { startKeyVault } from '../../../packages/key-vault-emulator/src/emulator.ts';
 import { createTableEmulator } from '../../../packages/table-emulator/src/tableEmulator.ts';
 import { compose } from '../../azure/compose.ts';
@@ -22,6 +23,7 @@ import type { QueuedWork } from '../../core/vaultWork/ports.ts';
 import { allRanges } from '../../core/vaultWork/ranges.ts';
 import { sweepRanges, timedSweep } from '../../core/vaultWork/sweep.ts';
 import { workOnVault } from '../../core/vaultWork/vaultWork.ts';
+import { controlInProcess, vaultsInProcess } from '../keyVaultInProcess.ts';
 import {
   createGrantedVault,
   createOperatorVault,
@@ -38,6 +40,8 @@ export interface LabOptions {
   readonly keyPool?: string;
   /** With a topic to which Keyward publishes. */
   readonly announces?: true;
+  /** The transport of the Key Vault clients, made of the one that leads to the emulator. */
+  readonly vaultTransport?: (direct: HttpClient) => HttpClient;
   /** Key Vault, as the service gets it. */
   readonly keyVault?: (real: KeyVault) => KeyVault;
 }
@@ -91,7 +95,9 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     timings: { deleteDelayMs: 0, recoverDelayMs: 0 },
     ...defined({ keyPool: options.keyPool }),
   });
-  const keyVault = keyVaultControl(emulator.url);
+  const keyVault = controlInProcess(emulator);
+  const { vaultTransport = (direct: HttpClient) => direct } = options;
+  const vaults = vaultTransport(vaultsInProcess(emulator));
   await createOperatorVault(keyVault);
   // The managed identity's credential reads these from the process, as in Azure.
   Object.assign(process.env, identity.environment);
@@ -100,7 +106,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const settings = {
     // Both queues are virtual: no request goes to this endpoint.
     ...operatorSettings(`${tables.connectionString};QueueEndpoint=http://127.0.0.1:9/memory`, identity, emulator.url),
-    ...(topic === undefined ? {} : { KEYWARD_ANNOUNCEMENTS_ENDPOINT: topic.endpoint }),
+    ...defined({ KEYWARD_ANNOUNCEMENTS_ENDPOINT: topic?.endpoint }),
     KEYWARD_SWEEP_RANGES: '2',
     ...options.settings,
   };
@@ -110,7 +116,13 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const pause = async (ms: number) => clock.set(clock.now() + ms);
   const gather = async () => undefined;
   const another = (replace: Partial<Service> = {}) =>
-    compose(settings, logInto(lines), { clock, pause, gather, queue, dailyQueue, ...replace }, tables.httpClient);
+    compose(
+      settings,
+      logInto(lines),
+      { clock, pause, gather, queue, dailyQueue, ...replace },
+      tables.httpClient,
+      vaults,
+    );
   const real = await another();
   const service = options.keyVault === undefined ? real : await another({ keyVault: options.keyVault(real.keyVault) });
   let nextSweepAt = clock.now() + sweepEveryMs;

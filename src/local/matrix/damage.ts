@@ -57,7 +57,7 @@ export const rowKinds: Readonly<Record<string, RowKind>> = {
   worker: ofVault('worker'),
   'waiting message': ofVault('waiting'),
   budget: ofVault('budget'),
-  'name in the directory': { row: ({ first }) => at('directory', 'accounts', first.name) },
+  'name in the directory': { row: ({ first }) => at('directory', `account:${first.name}`, 'name') },
   claim: { row: ({ vault }) => at('claims', indexKey('claim', 'vault', hostOf(vault)), 'claim') },
   'outbox row': { row: ({ bindingId }) => at('outbox', bindingId, '0000000001:damaged') },
   operation: { row: ({ vault }) => at('operations', '20260101', `20260101-${vault}`) },

@@ -56,14 +56,18 @@ export async function missedWithDamage(lab: Lab, cells: readonly Cell[]): Promis
 }
 
 /** The same with the rows that the whole service shares, all damaged at once, and restored afterwards. */
-export async function missedWithSharedDamage(lab: Lab, how: string): Promise<string[]> {
+export async function missedWithSharedDamage(
+  lab: Lab,
+  how: string,
+  ways: readonly string[] = names(revocations),
+): Promise<string[]> {
   await lab.turnPage();
   const batch = batches++;
   const checks = [];
-  const targets = await Promise.all(names(revocations).map((_, n) => aTarget(lab, `shared-${batch}-${n}`)));
+  const targets = await Promise.all(ways.map((_, n) => aTarget(lab, `shared-${batch}-${n}`)));
   await lab.advance(sweepMs + 1_000);
   const restore = await Promise.all(Object.values(sharedRows).map((row) => damagedFor(lab, row, known(damages, how))));
-  for (const [n, revocation] of names(revocations).entries()) {
+  for (const [n, revocation] of ways.entries()) {
     const { vault = '' } = targets[n] ?? {};
     const { revoke, withinMs } = known(revocations, revocation);
     await revoke(lab, vault);

@@ -1,5 +1,5 @@
 /**
- * The laboratory of the fault matrix: a proxy that can send any response, and identities that can be lost one by one.
+ * The laboratory of the fault matrix: vaults that can send any response, and identities that can be lost one by one.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type KeyVaultControl, keyVaultControl } from '../../../packages/key-vault-emulator/src/controlClient.ts';
@@ -39,11 +39,9 @@ export async function openWorld(options: LabOptions = {}): Promise<World> {
   const wire = await startWire();
   const settings = {
     KEYWARD_LOOK_DEADLINE_SECONDS: String(lookDeadlineSeconds),
-    KEYWARD_KEY_VAULT_EMULATOR: wire.url,
     ...options.settings,
   };
-  const lab = await startLab({ ...options, settings });
-  wire.leadTo(lab.keyVaultUrl);
+  const lab = await startLab({ ...options, settings, vaultTransport: wire.over });
   const identity = keyVaultControl(lab.identityUrl);
   // Caches the system-assigned identity's token, which is valid for a day, before the others become short-lived.
   await patiently(() => lab.account('operator', 'operator'));

@@ -38,7 +38,7 @@ const hasVersion = ({ spec }: Operation): boolean =>
 
 const toldHeaders = ['x-ms-request-id', 'ETag', 'Location', 'Cache-Control', 'Retry-After'];
 
-export const operationsOf = (document: Json): Operation[] =>
+const operationsOf = (document: Json): Operation[] =>
   Object.entries<Json>(document.paths).flatMap(([path, methods]) =>
     Object.entries<Json>(methods).map(([method, spec]) => ({
       id: spec.operationId,

@@ -19,7 +19,7 @@ import {
   whoActs,
 } from '../../pipeline/contractParts.ts';
 import type { Contract } from '../../pipeline/route.ts';
-import { accountBody } from './accountJson.ts';
+import { accountBody } from './accountInput.ts';
 
 const warning = z
   .union([

@@ -18,7 +18,8 @@ import { callUrl } from '../../pipeline/links.ts';
 import { positionOf, shownPosition } from '../../pipeline/pagePositions.ts';
 import { readJson } from '../../pipeline/requestBody.ts';
 import { conditionsIn, pageSizeOf } from '../../pipeline/requestParams.ts';
-import { parseAccount, renderAccount } from './accountJson.ts';
+import { parseAccount } from './accountInput.ts';
+import { renderAccount } from './accountJson.ts';
 
 export const listAccountsRoute: RouteHandler = async (call) => {
   const { request, service, ...caller } = call;

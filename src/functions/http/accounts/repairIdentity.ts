@@ -10,7 +10,8 @@ import type { RouteHandler } from '../../pipeline/call.ts';
 import { parsed, readJson } from '../../pipeline/requestBody.ts';
 import type { Route } from '../../pipeline/route.ts';
 import { accountAnswer } from './accountContract.ts';
-import { identity, identityOf, renderAccount } from './accountJson.ts';
+import { renderAccount } from './accountJson.ts';
+import { identity, identityOf } from './identityInput.ts';
 
 const body = z.strictObject({ identity }).meta({
   id: 'IdentityRepair',

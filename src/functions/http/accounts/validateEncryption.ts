@@ -14,7 +14,8 @@ import { whoActs } from '../../pipeline/contractParts.ts';
 import { orAbsent } from '../../pipeline/lenientInput.ts';
 import { parsed, readJson } from '../../pipeline/requestBody.ts';
 import type { Route } from '../../pipeline/route.ts';
-import { accountBody, identity, identityOf, inputIn } from './accountJson.ts';
+import { accountBody, inputIn } from './accountInput.ts';
+import { identity, identityOf } from './identityInput.ts';
 
 const keyIdentifier = 'https://contoso-keys.vault.azure.net/keys/media';
 

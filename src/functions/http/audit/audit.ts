@@ -3,6 +3,7 @@
  * service's own. The chain of a deleted account stays readable. `?accountId=` selects one of several accounts that had
  * the same name.
  */
+
 import type { HttpRequest } from '@azure/functions';
 import {
   accountChain,
@@ -13,9 +14,10 @@ import {
   readChain,
 } from '../../../core/audit/chains.ts';
 import { verifyChain } from '../../../core/audit/verifyChain.ts';
+import { defined } from '../../../core/base/defined.ts';
 import { Refusal } from '../../../core/base/errors.ts';
 import { isGuid } from '../../../core/base/names.ts';
-import { iso } from '../../../core/base/time.ts';
+import { optionalIso } from '../../../core/base/time.ts';
 import { parseKeyIdentifier, versionlessIdentifier } from '../../../core/customerKey/keyIdentifier.ts';
 import { watchesOf } from '../../../core/rotation/usage.ts';
 import type { Service } from '../../../core/service.ts';
@@ -102,11 +104,11 @@ const verify =
 const instances: RouteHandler = async ({ request, service }) => {
   const wanted = requestedPage(request, isGuid);
   const page = await instancesOf(request.params.accountName ?? '', wanted, service);
-  const value = page.instances.map(({ instanceId, owner, audit, deletedAt }) => ({
+  const value = page.instances.map(({ instanceId, owner, audit, deletedAt, erasedAt }) => ({
     accountId: instanceId,
     owner,
     head: audit,
-    ...(deletedAt === undefined ? {} : { deletedAt: iso(deletedAt) }),
+    ...defined({ deletedAt: optionalIso(deletedAt), erasedAt: optionalIso(erasedAt) }),
   }));
   return { status: 200, jsonBody: { value, ...linkTo(request, page.next) } };
 };

@@ -85,6 +85,7 @@ const dryRun: RouteHandler = async (call) => {
   const input = parsed(dryRunBody, await readJson(request));
   const link = linkOf(call);
   const key = parseKeyIdentifier(input.keyIdentifier, service.cloud);
+  await service.overview.settled();
   const { identity } = await identityFor(key, link, service);
   const validated = { keyIdentifier: input.keyIdentifier, identity, owner: link.owner };
   const located = input.location === undefined ? validated : { ...validated, location: input.location };

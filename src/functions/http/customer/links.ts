@@ -11,7 +11,7 @@ import { orAbsent } from '../../pipeline/lenientInput.ts';
 import { absoluteUrl } from '../../pipeline/links.ts';
 import { parsed, readJson } from '../../pipeline/requestBody.ts';
 import type { Route } from '../../pipeline/route.ts';
-import { identity, identityOf } from '../accounts/accountJson.ts';
+import { identity, identityOf } from '../accounts/identityInput.ts';
 
 const defaultHours = 24;
 

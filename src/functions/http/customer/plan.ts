@@ -21,6 +21,7 @@ const handler: RouteHandler = async (call) => {
     throw new Refusal('InvalidParameter', 'Add ?keyIdentifier=, the identifier that the key has or will have.', {
       target: 'keyIdentifier',
     });
+  await service.overview.settled();
   const { identity, calledAs } = await identityFor(key, link, service);
   const region = await regionFor(locationIn(request), link.owner, service);
   const principalId = calledAs?.principalId ?? principalOf(identity, service);

@@ -30,6 +30,7 @@ const handler: RouteHandler = async (call) => {
   const { owner } = linkOf(call);
   const { keyIdentifier, act } = parsed(body, await readJson(request));
   const identifier = parseKeyIdentifier(keyIdentifier, service.cloud);
+  await service.overview.settled();
   const keys = await ownKeysIn(identifier.vaultHost, owner, service);
   const about = keyInQuestion(identifier, needsVersion(act), keys, service);
   const { holdings, isComplete } = await holdingsOf(keys, service);

@@ -2,10 +2,12 @@
  * The operator's calls on the generations of an account key that have wrapped data keys: list those in use, and destroy
  * one.
  */
+
 import type { AccountView } from '../../../core/accounts/account.ts';
 import { getAccount } from '../../../core/accounts/readAccount.ts';
+import { defined } from '../../../core/base/defined.ts';
 import { Refusal } from '../../../core/base/errors.ts';
-import { iso } from '../../../core/base/time.ts';
+import { iso, optionalIso } from '../../../core/base/time.ts';
 import { destroyGeneration } from '../../../core/dataKeys/destroyGeneration.ts';
 import { dataKeyUsage } from '../../../core/dataKeys/lastSeen.ts';
 import type { Service } from '../../../core/service.ts';
@@ -20,9 +22,11 @@ async function usageOf(view: AccountView, service: Service) {
     generation,
     isNewest,
     since: iso(since),
-    ...(supersededAt === undefined ? {} : { supersededAt: iso(supersededAt) }),
-    ...(lastSeenAt === undefined ? {} : { lastSeenAt: iso(lastSeenAt) }),
-    ...(destroyedAt === undefined ? {} : { destroyedAt: iso(destroyedAt) }),
+    ...defined({
+      supersededAt: optionalIso(supersededAt),
+      lastSeenAt: optionalIso(lastSeenAt),
+      destroyedAt: optionalIso(destroyedAt),
+    }),
   }));
   return { status: 200, jsonBody: { value } };
 }

@@ -2,15 +2,17 @@
  * `GET /api/operator/identities`: the principals that Keyward calls vaults as, and the owners whose vaults deny them.
  * `POST /api/operator/identities/confirmDenials`: those denials are the customers' own, and count from now on.
  */
+
 import * as z from 'zod';
-import { iso } from '../../../core/base/time.ts';
+import { defined } from '../../../core/base/defined.ts';
+import { iso, optionalIso } from '../../../core/base/time.ts';
 import { confirmDenials, type OwnIdentity, ownIdentities } from '../../../core/vaultWork/ownIdentity.ts';
 import type { RouteHandler } from '../../pipeline/call.ts';
 import { identity as identityShape, owner, time } from '../../pipeline/contractParts.ts';
 import { orAbsent } from '../../pipeline/lenientInput.ts';
 import { parsed, readJson } from '../../pipeline/requestBody.ts';
 import type { Route } from '../../pipeline/route.ts';
-import { identity, identityOf } from '../accounts/accountJson.ts';
+import { identity, identityOf } from '../accounts/identityInput.ts';
 
 const example = {
   identity: {
@@ -45,11 +47,10 @@ const confirmation = z
 function render(own: OwnIdentity): z.infer<typeof identityState> {
   const { identity: named, principalId, clientId, denials = [], announced, confirmedAt, isHeldBack } = own;
   return {
-    identity: { ...named, ...(principalId === undefined ? {} : { principalId }), ...(clientId && { clientId }) },
+    identity: { ...named, ...defined({ principalId }), ...(clientId && { clientId }) },
     isHeldBack,
     denials: denials.map(({ owner, since }) => ({ owner, since: iso(since) })),
-    ...(announced === undefined ? {} : { announcedAt: iso(announced.at) }),
-    ...(confirmedAt === undefined ? {} : { confirmedAt: iso(confirmedAt) }),
+    ...defined({ announcedAt: optionalIso(announced?.at), confirmedAt: optionalIso(confirmedAt) }),
   };
 }
 

@@ -6,7 +6,7 @@ import type { HttpRequest } from '@azure/functions';
 import { remedyOf } from '../../../core/base/causes.ts';
 import { defined } from '../../../core/base/defined.ts';
 import { Refusal } from '../../../core/base/errors.ts';
-import { iso } from '../../../core/base/time.ts';
+import { iso, optionalIso } from '../../../core/base/time.ts';
 import { versionlessIdentifier } from '../../../core/customerKey/keyIdentifier.ts';
 import { forceAccount, forceKey } from '../../../core/rotation/forceRewrap.ts';
 import { type HolderPage, holdersOf, keyUsage, type VersionUsage } from '../../../core/rotation/usage.ts';
@@ -50,7 +50,7 @@ export const keyUsageRoute: RouteHandler = async ({ request, service }) => {
 
 const renderVersion = ({ notLatestSince, ...usage }: VersionUsage) => ({
   ...usage,
-  ...(notLatestSince === undefined ? {} : { notLatestSince: iso(notLatestSince) }),
+  ...defined({ notLatestSince: optionalIso(notLatestSince) }),
 });
 
 /** `GET /api/operator/keys/accounts`: the accounts whose records name `?version=`. */

@@ -5,7 +5,7 @@ import { causes } from '../../../core/base/causes.ts';
 import { defined } from '../../../core/base/defined.ts';
 import { Refusal } from '../../../core/base/errors.ts';
 import { parseOwner } from '../../../core/base/names.ts';
-import { iso } from '../../../core/base/time.ts';
+import { iso, optionalIso } from '../../../core/base/time.ts';
 import { readCheckedRanges } from '../../../core/overview/checkedRanges.ts';
 import { currentCounts } from '../../../core/overview/counts.ts';
 import { listIndexedAccounts } from '../../../core/overview/listAccounts.ts';
@@ -67,7 +67,7 @@ type Page = Awaited<ReturnType<typeof listKeys>> | Awaited<ReturnType<typeof lis
 
 const headOf = ({ counts, checkedSince }: Page) => ({
   ...(counts === undefined ? {} : { counts: renderCounts(counts) }),
-  ...(checkedSince === undefined ? {} : { checkedSince: iso(checkedSince) }),
+  ...defined({ checkedSince: optionalIso(checkedSince) }),
 });
 
 const ownerRoute: RouteHandler = async ({ request, service }) => {

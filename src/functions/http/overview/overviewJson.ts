@@ -2,7 +2,7 @@
 import { remedyOf } from '../../../core/base/causes.ts';
 import { defined } from '../../../core/base/defined.ts';
 import type { RemedyTarget } from '../../../core/base/remedies.ts';
-import { iso } from '../../../core/base/time.ts';
+import { iso, optionalIso } from '../../../core/base/time.ts';
 import { versionlessIdentifier } from '../../../core/customerKey/keyIdentifier.ts';
 import type { ListedAccount, ListedVerdict } from '../../../core/overview/accountState.ts';
 import { type Counts, countsBy } from '../../../core/overview/counts.ts';
@@ -34,10 +34,9 @@ export function renderListedAccount({ account, state, served, servedUntil, key }
     createdAt: iso(account.createdAt),
     state,
     ...renderPending(account.pendingDeletion),
-    ...(served === undefined ? {} : { served }),
-    ...(servedUntil === undefined ? {} : { servedUntil: iso(servedUntil) }),
+    ...defined({ served, servedUntil: optionalIso(servedUntil) }),
     encryption: keyIdentifier === undefined ? 'SystemKey' : 'CustomerKey',
-    ...(keyIdentifier === undefined ? {} : { keyIdentifier }),
+    ...defined({ keyIdentifier }),
     ...(key === undefined
       ? {}
       : {
@@ -45,7 +44,7 @@ export function renderListedAccount({ account, state, served, servedUntil, key }
           since: iso(key.since),
           lastCheckedAt: iso(key.checkedAt),
           ...renderFailure(key.row, key, account.location),
-          ...(key.keyReleasedBy === undefined ? {} : { keyReleasedBy: iso(key.keyReleasedBy) }),
+          ...defined({ keyReleasedBy: optionalIso(key.keyReleasedBy) }),
         }),
   };
 }
@@ -96,9 +95,7 @@ function renderVersion({ version, verdict, isLatest, notLatestSince, expiresOn, 
     inUse: verdict !== undefined,
     ...(verdict === undefined ? {} : { status: verdict.status, since: iso(verdict.since) }),
     ...(verdict?.cause === undefined ? {} : { cause: verdict.cause }),
-    ...(isLatest === undefined ? {} : { isLatest }),
-    ...(notLatestSince === undefined ? {} : { notLatestSince: iso(notLatestSince) }),
-    ...(expiresOn === undefined ? {} : { expiresOn: iso(expiresOn) }),
+    ...defined({ isLatest, notLatestSince: optionalIso(notLatestSince), expiresOn: optionalIso(expiresOn) }),
     safeToDisable,
   };
 }

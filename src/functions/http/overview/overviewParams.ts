@@ -1,6 +1,8 @@
 /** Filters, times and positions of the overview's calls, read from the query. @throws Refusal InvalidParameter */
+
 import type { HttpRequest } from '@azure/functions';
 import * as z from 'zod';
+import { defined } from '../../../core/base/defined.ts';
 import { Refusal } from '../../../core/base/errors.ts';
 import { fold, parseOwner } from '../../../core/base/names.ts';
 import type { EpochMs } from '../../../core/base/time.ts';
@@ -77,7 +79,7 @@ export function positionIn(request: HttpRequest): IndexPosition | undefined {
     return {
       owner: parseOwner(owner),
       ...(bindingId === noKey ? {} : { bindingId }),
-      ...(name === undefined ? {} : { name }),
+      ...defined({ name }),
     };
   } catch {
     throw invalid('$skipToken', '$skipToken is not one that a nextLink carried.');

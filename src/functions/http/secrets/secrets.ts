@@ -40,7 +40,7 @@ const noStore = { 'Cache-Control': 'no-store' } as const;
 export const refIn = ({ kind, parameter }: SecretApi, request: HttpRequest): SecretRef =>
   refOf(request.params.accountName ?? '', kind, request.params[parameter] ?? '');
 
-export function render(api: SecretApi, secret: StoredSecret, more: Properties = {}) {
+function render(api: SecretApi, secret: StoredSecret, more: Properties = {}) {
   const { account, kind, name: folded } = secret.ref;
   const { name: written, createdAt, updatedAt } = secret.value;
   const name = fold(written) === folded ? written : folded;
