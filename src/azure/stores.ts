@@ -22,8 +22,8 @@ import type { HttpClient } from './sdk/http.ts';
 import { TableClient } from './sdk/tables.ts';
 import { createSecretStore } from './secretTable.ts';
 import { createServiceAuditStore } from './serviceAuditTable.ts';
-import { isDevelopment, type Settings } from './settings.ts';
-import { tableHttp, tableRetries } from './storageClients.ts';
+import { endpointsIn, isDevelopment, type Settings } from './settings.ts';
+import { storageRetries, tableHttp } from './storageClients.ts';
 import { openTables, type RowAuthentication, type TableRequests } from './tables.ts';
 import { createVaultStore } from './vaultTable.ts';
 
@@ -49,7 +49,7 @@ export async function openStores(
     purgeSchedule: createPurgeSchedule(open),
     customerLinks: createCustomerLinkStore(open),
     claims: createClaims(open),
-    ringStore: createRingStore(open, !settings.KEYWARD_ADDITIONAL_TABLES_ENDPOINTS?.length),
+    ringStore: createRingStore(open, endpointsIn(settings.KEYWARD_ADDITIONAL_TABLES_ENDPOINTS).length === 0),
     serviceAudit: createServiceAuditStore(open),
     sweepMark: createSweepMark(open),
     ranges: createRangeStore(open),
@@ -72,7 +72,7 @@ async function clientsFor(
   const credential = endpoint === undefined ? undefined : await ownCredential();
   const options = {
     httpClient: transport ?? tableHttp(settings.policy.storageDeadlineSeconds),
-    retryOptions: tableRetries,
+    retryOptions: storageRetries,
     allowInsecureConnection: isDevelopment(settings),
   };
   const clientsOf = (account: string) => (name: string) => {
@@ -83,7 +83,7 @@ async function clientsFor(
       : new TableClient(account, name, credential, named);
   };
   const first = clientsOf(endpoint ?? connection);
-  const more = settings.KEYWARD_ADDITIONAL_TABLES_ENDPOINTS ?? [];
+  const more = endpointsIn(settings.KEYWARD_ADDITIONAL_TABLES_ENDPOINTS);
   if (more.length === 0) return first;
   return (await import('./shards/shardedClients.ts')).shardedClients([first, ...more.map(clientsOf)]);
 }

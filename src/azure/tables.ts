@@ -28,7 +28,16 @@ import {
   rowOf,
 } from './rowForm.ts';
 import { odata, type TableClient, type TableEntity, TableTransaction } from './sdk/tables.ts';
-import { goneIsLost, isFromStorage, NotThere, Rejected, translated, unavailable, unlessLost } from './tableErrors.ts';
+import {
+  goneIsLost,
+  isFromStorage,
+  isWithoutTable,
+  NotThere,
+  Rejected,
+  translated,
+  unavailable,
+  unlessLost,
+} from './tableErrors.ts';
 
 export { odata, plainRowOf, type Row, type RowKey, rowOf };
 
@@ -102,7 +111,7 @@ interface Refusal {
   reason: Error | undefined;
 }
 
-/** Each table is created on first use. That is harmless when it exists, and a new storage account needs no script. */
+/** A table that is missing is created with its first request, so that a new storage account needs no script. */
 export function openTables(
   clientOf: (tableName: string) => TableRequests,
   authentication: RowAuthentication,
@@ -110,7 +119,7 @@ export function openTables(
   const tables = new Map<TableName, Table>();
   const refusal = { reason: undefined };
   return (name) => {
-    const table = tables.get(name) ?? new Table(name, clientOf(`keyward${name}`), authentication, refusal);
+    const table = tables.get(name) ?? new Table(name, () => clientOf(`keyward${name}`), authentication, refusal);
     tables.set(name, table);
     return table;
   };
@@ -118,18 +127,24 @@ export function openTables(
 
 export class Table {
   readonly name: TableName;
-  readonly #client: TableRequests;
+  readonly #open: () => TableRequests;
   readonly #authentication: RowAuthentication;
   readonly #refusal: Refusal;
-  #created: Promise<unknown> | undefined;
+  #client: TableRequests | undefined;
+  #creation: Promise<void> | undefined;
   /** The service's time of its last answer. */
   #answeredAt: EpochMs | undefined;
 
-  constructor(name: TableName, client: TableRequests, authentication: RowAuthentication, refusal: Refusal) {
+  /** @param open makes the client with the first request: most calls of a process that starts use few tables. */
+  constructor(name: TableName, open: () => TableRequests, authentication: RowAuthentication, refusal: Refusal) {
     this.name = name;
     this.#refusal = refusal;
-    this.#client = client;
+    this.#open = open;
     this.#authentication = authentication;
+  }
+
+  #opened(): TableRequests {
+    const client = this.#open();
     client.pipeline.addPolicy({
       name: 'timeOfTheService',
       sendRequest: async (request, next) => {
@@ -139,6 +154,7 @@ export class Table {
         return response;
       },
     });
+    return client;
   }
 
   /** @throws DamagedRow */
@@ -430,28 +446,30 @@ export class Table {
 
   async #run<R>(operation: (client: TableRequests) => Promise<R>): Promise<R> {
     if (this.#refusal.reason !== undefined && this.name !== 'rings') throw this.#refusal.reason;
-    await this.#create();
+    this.#client ??= this.#opened();
+    const client = this.#client;
     try {
-      return await operation(this.#client);
-    } catch (error) {
-      const thrown = translated(error, () => {
-        this.#created = undefined;
+      return await operation(client).catch(async (error: unknown) => {
+        if (!isWithoutTable(error)) throw error;
+        await this.#create(client);
+        return operation(client);
       });
+    } catch (error) {
+      const thrown = translated(error);
       if (thrown instanceof Rejected) this.#authentication.rejected(this.name, thrown.tableCode);
       throw thrown;
     }
   }
 
-  /** When the creation fails, the next call repeats it. */
-  async #create(): Promise<void> {
-    const creation = this.#created ?? this.#client.createTable();
-    this.#created = creation;
+  /** Calls at the same time share one creation. When it fails, the next call repeats it. */
+  async #create(client: TableRequests): Promise<void> {
+    this.#creation ??= client.createTable().finally(() => {
+      this.#creation = undefined;
+    });
     try {
-      await creation;
+      await this.#creation;
     } catch (error) {
-      if (this.#created === creation) this.#created = undefined;
-      if (!isFromStorage(error)) throw error;
-      throw unavailable(error);
+      throw isFromStorage(error) ? unavailable(error) : error;
     }
   }
 }
