@@ -163,9 +163,10 @@ export async function compose(
   };
 }
 
-/** The SDK of queues loads with the first message: most calls send none. */
+/** The sender loads with the first message: most calls send none. */
 function lazyQueues(settings: Settings) {
   const opened = lazy(async () => {
+    const { openQueueService } = await import('./queueService.ts');
     const { countMessages, createWorkQueue } = await import('./workQueue.ts');
     const { AzureWebJobsStorage: connectionString, AzureWebJobsStorage__queueServiceUri: serviceUrl } = settings;
     const { storageDeadlineSeconds: deadlineSeconds } = settings.policy;
@@ -173,10 +174,11 @@ function lazyQueues(settings: Settings) {
       connectionString !== undefined || serviceUrl === undefined
         ? { connectionString: connectionString ?? '', deadlineSeconds }
         : { serviceUrl, credential: await ownCredential(), deadlineSeconds };
+    const call = await openQueueService(access);
     return {
-      vaultWork: createWorkQueue<QueuedWork>('vault-work', access),
-      dailyPass: createWorkQueue<DailyWork>('daily-pass', access),
-      countOf: (name: string) => countMessages(name, access),
+      vaultWork: createWorkQueue<QueuedWork>('vault-work', call),
+      dailyPass: createWorkQueue<DailyWork>('daily-pass', call),
+      countOf: (name: string) => countMessages(name, call),
     };
   });
   const queue: WorkQueue<QueuedWork> = { send: async (...message) => (await opened()).vaultWork.send(...message) };

@@ -23,7 +23,7 @@ import { TableClient } from './sdk/tables.ts';
 import { createSecretStore } from './secretTable.ts';
 import { createServiceAuditStore } from './serviceAuditTable.ts';
 import { isDevelopment, type Settings } from './settings.ts';
-import { tableHttp, tableRetries } from './storageClients.ts';
+import { storageRetries, tableHttp } from './storageClients.ts';
 import { openTables, type RowAuthentication } from './tables.ts';
 import { createVaultStore } from './vaultTable.ts';
 
@@ -72,7 +72,7 @@ async function clientsFor(
   const credential = endpoint === undefined ? undefined : await ownCredential();
   const options = {
     httpClient: transport ?? tableHttp(settings.policy.storageDeadlineSeconds),
-    retryOptions: tableRetries,
+    retryOptions: storageRetries,
     allowInsecureConnection: isDevelopment(settings),
   };
   return (name) => {

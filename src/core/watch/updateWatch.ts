@@ -135,9 +135,9 @@ export async function updateWatch(
     const before = current.value;
     const after = decide(before);
     if (after === before) return current;
-    const told = [...verdictFacts(before, after), ...occurrenceFacts(before, after), ...facts(before, after)];
+    const allFacts = [...verdictFacts(before, after), ...occurrenceFacts(before, after), ...facts(before, after)];
     try {
-      const saved = await saveWatch(current, after, told, tools);
+      const saved = await saveWatch(current, after, allFacts, tools);
       for (const { was, verdict } of changesOf(before, after))
         measure(tools.log, 'keyward.transitions', 1, { from: was, to: verdict.status, cause: verdict.cause ?? 'none' });
       return saved;
@@ -156,11 +156,11 @@ async function saveWatch(
 ): Promise<Stored<Watch>> {
   if (facts.length === 0) return tools.bindings.saveWatch({ value: next, etag }, []);
   const { audit } = await tools.rings();
-  const told = withTrigger(facts, tools.trigger);
+  const triggered = withTrigger(facts, tools.trigger);
   const { entries, head } = appendEntries(
     next.binding.id,
     value.audit,
-    told,
+    triggered,
     tools.clock.now(),
     audit.newest,
     tools.random,
