@@ -42,6 +42,66 @@ async function lastLookAt(vault: string): Promise<number> {
 
 const looks = (names: readonly string[]) => Promise.all(names.map(lastLookAt));
 
+// First in the file: every vault of another test would be one more page, and so more effects.
+// docs/states-and-bounds.md: 70 s between two looks, and 60 s more when the worker of the range died.
+test.each([
+  ['before', 0],
+  ['after', 130],
+] as const)(
+  'no key is without a look for more than 130 s when the worker of its range dies %s any effect, and %i s more when it waited so long for a vault',
+  async (when, waited) => {
+    const { lab } = world;
+    const names = await vaults(2);
+    const [positions, sent]: [unknown[], unknown[]] = [[], []];
+    for (let effect = 1, isOver = false; !isOver; effect += 1) {
+      lab.clock.set(lab.clock.now() + 60 * seconds);
+      const before = await looks(names);
+      const { mortalPort, hasDied } = dying(effect, when);
+      const healthy = await another();
+      let isFirst = true;
+      const slow: Service = {
+        ...healthy,
+        // A page is one vault, so that the worker stores its position behind each.
+        vaults: { ...healthy.vaults, page: (range, _rows, after) => healthy.vaults.page(range, 1, after) },
+        ranges: {
+          ...healthy.ranges,
+          write(work, state) {
+            if (state.pass !== undefined) positions.push(state.pass);
+            return healthy.ranges.write(work, state);
+          },
+        },
+        queue: { send: async () => void sent.push('message') },
+        keyVault: {
+          ...healthy.keyVault,
+          unwrap(...given) {
+            if (isFirst) lab.clock.set(lab.clock.now() + waited * seconds);
+            isFirst = false;
+            return healthy.keyVault.unwrap(...given);
+          },
+        },
+      };
+      const mortal = {
+        accounts: mortalPort(slow.accounts),
+        bindings: mortalPort(slow.bindings),
+        keyVault: mortalPort(slow.keyVault),
+        queue: mortalPort(slow.queue),
+        ranges: mortalPort(slow.ranges),
+        vaults: mortalPort(slow.vaults),
+      };
+      await sweepRange(whole, await another(mortal)).catch(() => undefined);
+      isOver = !hasDied();
+      lab.clock.set(lab.clock.now() + 60 * seconds);
+      await sweepRange(whole, await another());
+      for (const [n, at] of (await looks(names)).entries()) {
+        expect({ effect, at }).toEqual({ effect, at: lab.clock.now() });
+        expect(at - (before[n] ?? 0)).toBeLessThanOrEqual((130 + waited) * seconds);
+      }
+    }
+    expect(positions.length).toBeGreaterThan(2);
+    if (waited > 0) expect(sent).toContain('message');
+  },
+);
+
 describe('a sweep', () => {
   test('a sweep sends as many messages for four vaults as for none, and each healthy vault is looked at without its own message', async () => {
     const { lab } = world;
@@ -118,24 +178,6 @@ describe('a sweep', () => {
 });
 
 describe('a worker on a range', () => {
-  test('a worker on a range that dies at any effect leaves no vault that the next sweep does not look at', async () => {
-    const { lab } = world;
-    const names = await vaults(3);
-    for (let effect = 1, isOver = false; !isOver; effect += 1) {
-      lab.clock.set(lab.clock.now() + 60 * seconds);
-      const { mortalPort, hasDied } = dying(effect, 'before');
-      const { accounts, bindings, vaults, ranges, keyVault } = await another();
-      const mortal = { bindings: mortalPort(bindings), ranges: mortalPort(ranges), keyVault: mortalPort(keyVault) };
-      const mine = { accounts: mortalPort(accounts), vaults: mortalPort(vaults), ...mortal };
-      await sweepRange(whole, await another(mine)).catch(() => undefined);
-      isOver = !hasDied();
-      const died = lab.clock.now();
-      lab.clock.set(died + 60 * seconds);
-      await sweepRange(whole, await another());
-      for (const at of await looks(names)) expect({ effect, at }).toEqual({ effect, at: lab.clock.now() });
-    }
-  });
-
   test('a worker on a range that reaches its deadline stores its position, and another message continues there', async () => {
     const { lab } = world;
     const names = await vaults(40);
