@@ -1,7 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
-import { isExhaustive } from './test/exhaustive.ts';
 
 // Dozens of processes load the same SDKs and Azurite: V8 compiles them once (Node's documentation, module.enableCompileCache).
 process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('node_modules/.cache/node', import.meta.url));
@@ -16,7 +15,6 @@ const slowest = [
   'test/app/permissions',
   'test/matrix/',
   'test/app/inaccessible',
-  'test/twoHosts',
   'test/ams/',
   'test/rings/rotateRing',
   'test/app/announcements',
@@ -25,8 +23,14 @@ const slowest = [
   'test/rotation/',
 ];
 
-/** The files that walk a whole product of cases in an exhaustive run, which runs no other file. */
-const exhaustive = ['test/faults/storageFaults.test.ts', 'test/vaultWork/damageMatrix.test.ts'];
+/** The files of `npm run test:exhaustive`, which runs no other file. `npm test` walks a part of their cases. */
+const exhaustive = [
+  'test/faults/storageFaults.test.ts',
+  'test/app/openApiFuzz.test.ts',
+  'test/vaultWork/damageMatrix.test.ts',
+];
+/** Processes that are killed at random for a minute: `npm test` has the tests of each single death. */
+const onlyExhaustive = ['test/twoHosts.test.ts'];
 
 class SlowestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -38,9 +42,11 @@ class SlowestFirst extends BaseSequencer {
   }
 }
 
-export default defineConfig({
+export default defineConfig(({ mode }) => ({
   test: {
-    include: isExhaustive ? exhaustive : ['{test,packages/*/test}/**/*.test.ts'],
+    ...(mode === 'exhaustive'
+      ? { include: [...onlyExhaustive, ...exhaustive] }
+      : { include: ['{test,packages/*/test}/**/*.test.ts'], exclude: onlyExhaustive }),
     // Against tests that hang: far above what the slowest takes on a machine that is busy with other work.
     testTimeout: 180_000,
     hookTimeout: 180_000,
@@ -53,4 +59,4 @@ export default defineConfig({
     server: { deps: { external: [/\/dist\//] } },
     coverage: { provider: 'v8', include: ['src/**', 'packages/*/src/**'], reporter: ['text-summary', 'html'] },
   },
-});
+}));

@@ -1,5 +1,5 @@
 /**
  * Whether a test walks the whole product of its cases. `npm test` walks a fixed part, in which each element of each
- * factor occurs. `npm run test:exhaustive` sets the variable, and `.ci/run` runs it.
+ * factor occurs. `npm run test:exhaustive` sets Vitest's mode, and `.ci/run` runs it.
  */
-export const isExhaustive = process.env.KEYWARD_TEST_EXHAUSTIVE === '1';
+export const isExhaustive = process.env.MODE === 'exhaustive';

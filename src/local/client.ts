@@ -1,4 +1,5 @@
 /** Calls of the service over HTTP, for the demo, the tests and scripts that start the stack. */
+import { Agent, type IncomingMessage, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Answer {
@@ -15,18 +16,37 @@ export type Caller = (
   headers?: Readonly<Record<string, string>>,
 ) => Promise<Answer>;
 
+/** `fetch` costs twice the CPU time, and the tests make tens of thousands of calls. */
+const agent = new Agent({ keepAlive: true });
+
 /** Calls the API with a function key or with the given headers. */
 export function caller(baseUrl: string, identification: Readonly<Record<string, string>>): Caller {
-  return async (method, path, body, headers = {}) => {
-    const response = await fetch(new URL(path, baseUrl), {
-      method,
-      headers: { 'content-type': 'application/json', ...identification, ...headers },
-      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  return (method, path, body, more = {}) => {
+    const headers = { 'content-type': 'application/json', ...identification, ...more };
+    return new Promise((resolve, reject) => {
+      const call = request(new URL(path, baseUrl), { method, headers, agent }, (answer) => {
+        let text = '';
+        answer.setEncoding('utf8').on('data', (chunk: string) => {
+          text += chunk;
+        });
+        answer.once('error', reject).once('end', () => {
+          try {
+            resolve({ status: answer.statusCode ?? 0, headers: headersOf(answer), body: jsonIn(text) });
+          } catch (error) {
+            reject(error);
+          }
+        });
+      });
+      call.once('error', reject);
+      call.end(body === undefined || typeof body === 'string' ? body : JSON.stringify(body));
     });
-    const text = await response.text();
-    return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
   };
 }
+
+const jsonIn = (text: string): unknown => (text === '' ? undefined : JSON.parse(text));
+
+const headersOf = ({ headersDistinct }: IncomingMessage): Headers =>
+  new Headers(Object.entries(headersDistinct).flatMap(([name, values = []]) => values.map((value) => [name, value])));
 
 /** Repeats a call until its answer meets the condition; the error at the end holds the last answer. */
 export async function until<T>(
