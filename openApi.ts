@@ -1,4 +1,7 @@
-/** `npm run openapi`: docs/openapi.json, as the app serves it, and the types that the client has of it. Tests compare both with the app. */
+/**
+ * `npm run openapi`: docs/openapi.json, as the app serves it, and the types that the client has of it. Tests compare
+ * both with the app.
+ */
 import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';

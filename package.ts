@@ -1,7 +1,7 @@
 /**
- * `npm run package`: build/keyward.zip, which is all that Azure needs, its SHA-256 beside it, and the same files unpacked in
- * build/package for `azd`. Files of one build always give the same bytes. Source maps stay in dist/: they are five times
- * the app, and a cold start would fetch them too.
+ * `npm run package`: build/keyward.zip, which is all that Azure needs, its SHA-256 beside it, and the same files
+ * unpacked in build/package for `azd`. Files of one build always give the same bytes. Source maps stay in dist/: they
+ * are five times the app, and a cold start would fetch them too.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -15,7 +15,10 @@ const noTime = new Date(1980, 0, 1);
 
 export type Files = Readonly<Record<string, Uint8Array>>;
 
-/** The files by path: host.json and package.json at the root, where the Functions host reads them, the chunks and the console. */
+/**
+ * The files by path: host.json and package.json at the root, where the Functions host reads them, the chunks and the
+ * console.
+ */
 export async function packageFiles(): Promise<Files> {
   const inDist = await readdir(join(root, 'dist'), { recursive: true, withFileTypes: true });
   const built = inDist

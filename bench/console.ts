@@ -1,7 +1,8 @@
 /**
- * `npm run bench -- console`: the size of the console, and how long a view takes when it is first shown, from the click to
- * its drawn rows, compared with the API calls that it needs. The rest is the console's: loading the view's code, drawing.
- * A list of 10,000 rows must scroll as smoothly as a short one. Loading the page itself is printed beside it: reading the files from the browser's cache, and the stored sign-in.
+ * `npm run bench -- console`: the size of the console, and how long a view takes when it is first shown, from the click
+ * to its drawn rows, compared with the API calls that it needs. The rest is the console's: loading the view's code,
+ * drawing. A list of 10,000 rows must scroll as smoothly as a short one. Loading the page itself is printed beside it:
+ * reading the files from the browser's cache, and the stored sign-in.
  */
 import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

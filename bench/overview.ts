@@ -1,6 +1,7 @@
 /**
- * The cost of the overview: the most table calls of a page, over the filters of accounts and keys, with 100 and with 100,000 accounts of
- * which every fifth key is down; and by how much a page costs more calls with a thousand times the accounts. The emulator counts.
+ * The cost of the overview: the most table calls of a page, over the filters of accounts and keys, with 100 and with
+ * 100,000 accounts of which every fifth key is down; and by how much a page costs more calls with a thousand times the
+ * accounts. The emulator counts.
  */
 import type { IndexPosition } from '../src/core/overview/indexRows.ts';
 import { type AccountFilter, listIndexedAccounts } from '../src/core/overview/listAccounts.ts';

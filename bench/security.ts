@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- security`: edits of stored rows, memory under large bodies without a token, and the cost of a reveal
- * and of a GET, which authenticated rows must not raise.
+ * `npm run bench -- security`: edits of stored rows, memory under large bodies without a token, and the cost of a
+ * reveal and of a GET, which authenticated rows must not raise.
  */
 import { inParts } from './inParts.ts';
 

@@ -1,6 +1,6 @@
 /**
- * Builds the console into dist/console. Its sources change less often than the app is built, so the files of the last build are held
- * by a hash of everything that they are made of.
+ * Builds the console into dist/console. Its sources change less often than the app is built, so the files of the last
+ * build are held by a hash of everything that they are made of.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, globSync } from 'node:fs';

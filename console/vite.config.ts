@@ -1,4 +1,6 @@
-/** The console as static files in hashed names. Relative to /console, so that every path of the page finds its assets. */
+/**
+ * The console as static files in hashed names. Relative to /console, so that every path of the page finds its assets.
+ */
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 

@@ -4,10 +4,17 @@
  */
 
 import type { Cause } from '../src/core/base/causes.ts';
+import type { Random } from '../src/core/base/effects.ts';
 import type { Policy } from '../src/core/base/policy.ts';
 import type { Binding } from '../src/core/customerKey/binding.ts';
 import type { LookTime } from '../src/core/watch/provenTime.ts';
 import type { Evidence, Verdict, Watch } from '../src/core/watch/watch.ts';
+
+/** Randomness of a test that needs the same bytes each time. */
+export const fixedRandom: Random = {
+  bytes: (length) => new Uint8Array(length).fill(0x5a),
+  uuid: () => crypto.randomUUID(),
+};
 
 /** 2026-11-23T12:00:00.000Z as a number, so that no code of Keyward computes it. */
 export const start = 1_795_435_200_000;
@@ -44,6 +51,7 @@ export const designPolicy: Policy = {
   revealsPerMinute: 6_000,
   sweepRanges: 64,
   safeToDisableAfterSeconds: 900,
+  logGoodKeyChecks: true,
 };
 
 /** The closed list of causes, by class: docs/runbook.md. */

@@ -1,11 +1,11 @@
 /** Compares the documents with the code: everything that both say must be equal. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { globSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { readSettings, settingOfPolicy } from '../src/azure/settings.ts';
 import { announcementSchema } from '../src/core/announcements/announcementSchema.ts';
-import { appendEntry, auditTypes, emptyChain, sensitiveCalls } from '../src/core/audit/auditEntry.ts';
+import { appendEntry, auditTypes, emptyChain, erasedEntry, sensitiveCalls } from '../src/core/audit/auditEntry.ts';
 import { flawNames } from '../src/core/audit/chainCheck.ts';
 import { type Bytes, bytesOf, hex } from '../src/core/base/bytes.ts';
 import { actorOf, causes, classOf, isCause, remedyOf } from '../src/core/base/causes.ts';
@@ -234,9 +234,14 @@ describe('docs/envelope.md', () => {
     expect(hex(formatInner(inner))).toBe(example('inner layer'));
     expect(hex(outer)).toBe(example('outer layer'));
 
-    const { chain, at, type, actor, key } = JSON.parse(example('canonical entry'));
-    const entry = appendEntry(chain, emptyChain, { type, actor, key }, Date.parse(at), kek('audit KEK 1'));
-    expect(entry).toEqual({ ...JSON.parse(example('canonical entry')), hash: example('entry hash') });
+    const form = JSON.parse(example('canonical entry'));
+    const [salt, hash] = [example('salt of entry'), example('entry hash')];
+    const { chain, at, type, key } = form;
+    const actor = { kind: 'principal', id: example('actor of entry') } as const;
+    const random = { bytes: () => bytesOf(Buffer.from(salt, 'base64url')), uuid: () => '' };
+    const entry = appendEntry(chain, emptyChain, { type, actor, key }, Date.parse(at), kek('audit KEK 1'), random);
+    expect(entry).toEqual({ ...form, actor, salt, hash });
+    expect(erasedEntry(entry, kek('audit KEK 1'))).toEqual({ ...form, hash, erased: example('proof of erasure') });
   });
 });
 
@@ -278,6 +283,30 @@ describe.each(documents)('%s', (document) => {
     const scripts = Object.keys(JSON.parse(read('package.json')).scripts);
     const named = [...text.matchAll(/\bnpm (?:run (?:--silent )?([\w:-]+)|(test|start)\b)/g)];
     expect(scripts).toEqual(expect.arrayContaining(named.map((found) => found[1] ?? found[2])));
+  });
+});
+
+/** `docs/deploy.md, "In every shell"` in a comment, a message or the description of a parameter. */
+describe('the code and the templates', () => {
+  it('name only sections of the documents that exist', () => {
+    const files = globSync(
+      '{src,test,infra,tools,bench,packages,console,.github}/**/*.{ts,tsx,sh,bicep,bicepparam,yml}',
+      {
+        cwd: root,
+        exclude: (name) => name.includes('node_modules') || name.includes('dist'),
+      },
+    );
+    const named = files.flatMap((file) =>
+      [...read(file).matchAll(/(docs\/[\w-]+\.md), "([^"\n]+)"/g)].map(([, document = '', title = '']) => ({
+        file,
+        document,
+        title,
+      })),
+    );
+    expect(named.length).toBeGreaterThan(8);
+    const isMissing = (document: string, title: string) =>
+      !new RegExp(`^#+ ${title.replaceAll(/[?.()]/g, '\\$&')}$`, 'm').test(read(document));
+    expect(named.filter(({ document, title }) => isMissing(document, title))).toEqual([]);
   });
 });
 

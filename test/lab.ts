@@ -32,7 +32,9 @@ export async function failure(promise: Promise<unknown>): Promise<Error & { code
   throw new Error('Expected an error.');
 }
 
-/** A process that dies before its n-th effect, which leaves what a process leaves that dies after the effect before it. */
+/**
+ * A process that dies before its n-th effect, which leaves what a process leaves that dies after the effect before it.
+ */
 export function dyingAt(lab: Lab, effect: number) {
   const { mortalPort, hasDied } = dying(effect, 'before');
   const { accounts, bindings, vaults, claims, keyVault, directory, purgeSchedule, secrets, resources } = lab.service;

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { QueueServiceClient } from '@azure/storage-queue';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AppFiles, startApp } from '../packages/functions-host/test/app.ts';
+import { openQueueService } from '../src/azure/queueService.ts';
 import { createWorkQueue } from '../src/azure/workQueue.ts';
 import type { WorkQueue } from '../src/core/base/workQueue.ts';
 import type { VaultWork } from '../src/core/watch/ports.ts';
@@ -73,7 +74,7 @@ async function realBench(finished: Finished): Promise<Bench> {
   const work = service.getQueueClient(name);
   const poison = service.getQueueClient(`${name}-poison`);
   return {
-    queue: createWorkQueue<VaultWork>(name, { connectionString, deadlineSeconds: 10 }),
+    queue: createWorkQueue<VaultWork>(name, await openQueueService({ connectionString, deadlineSeconds: 10 })),
     hiddenSeconds: 1,
     handleBy(by) {
       Object.assign(probe, { handle: by });

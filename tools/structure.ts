@@ -24,6 +24,7 @@ export const capabilities = [
   'attestation',
   'overview',
   'customerPage',
+  'erasure',
   'ams',
   'dailyProgress.ts',
   'passProgress.ts',

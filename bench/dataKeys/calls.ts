@@ -1,4 +1,7 @@
-/** Calls on data keys over HTTP, warm: a hundred keys beside one, calls to the vault, and a key status beside GET of the account. */
+/**
+ * Calls on data keys over HTTP, warm: a hundred keys beside one, calls to the vault, and a key status beside GET of the
+ * account.
+ */
 import type { Bench } from '../report.ts';
 import { median, timed } from '../timing.ts';
 import { account, vault, withDataKeys } from './stack.ts';

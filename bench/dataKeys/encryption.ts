@@ -1,7 +1,7 @@
 /**
- * The client's encryption in bulk, warm: 16 KiB beside AES-256-GCM of node:crypto with a key object, a random nonce and one buffer as
- * result; and 1 KiB beside the AWS Encryption SDK with a raw AES keyring and its caching materials manager. Rounds alternate, and the
- * best of each counts, so that other work on the machine disturbs both alike.
+ * The client's encryption in bulk, warm: 16 KiB beside AES-256-GCM of node:crypto with a key object, a random nonce and
+ * one buffer as result; and 1 KiB beside the AWS Encryption SDK with a raw AES keyring and its caching materials
+ * manager. Rounds alternate, and the best of each counts, so that other work on the machine disturbs both alike.
  */
 import { createCipheriv, createSecretKey, randomBytes } from 'node:crypto';
 import {

@@ -1,4 +1,7 @@
-/** One client process of bench/dataKeys/revocation.ts: decrypts one message again and again, and says when it last could. */
+/**
+ * One client process of bench/dataKeys/revocation.ts: decrypts one message again and again, and says when it last
+ * could.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KeywardClient, KeywardRefusal } from '@keyward/client';
 

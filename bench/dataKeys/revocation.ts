@@ -1,6 +1,7 @@
 /**
- * From the customer's revocation to the last plaintext in any of four client processes that use a message ten times a second. The policy
- * is the default one; the account shortens its lease to 60 s, so that the bound is 130 s (docs/states-and-bounds.md) and the bench is short.
+ * From the customer's revocation to the last plaintext in any of four client processes that use a message ten times a
+ * second. The policy is the default one; the account shortens its lease to 60 s, so that the bound is 130 s
+ * (docs/states-and-bounds.md) and the bench is short.
  */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,7 @@
-/** What the benches of data keys share: the embedded stack, an account under a customer key, and a client that counts its requests. */
+/**
+ * What the benches of data keys share: the embedded stack, an account under a customer key, and a client that counts
+ * its requests.
+ */
 import { KeywardClient } from '@keyward/client';
 import { type Caller, caller } from '../../src/local/client.ts';
 import { location } from '../../src/local/operator.ts';

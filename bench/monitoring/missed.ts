@@ -1,6 +1,7 @@
 /**
- * Revocations that could be missed, in virtual time: with the largest number of versions of one key, with every kind of damaged row, and
- * with a wrong clock on one of two hosts. A revocation counts as missed for each account that is not blocked within its published bound.
+ * Revocations that could be missed, in virtual time: with the largest number of versions of one key, with every kind of
+ * damaged row, and with a wrong clock on one of two hosts. A revocation counts as missed for each account that is not
+ * blocked within its published bound.
  */
 import { stateOf } from '../../src/core/accounts/account.ts';
 import { type Lab, startLab } from '../../src/local/lab/lab.ts';

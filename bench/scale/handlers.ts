@@ -1,6 +1,6 @@
 /**
- * The CPU time of a GET of an account and of a reveal, beside a bare handler that only reads the same rows and answers with them. Both run
- * in this process, over Azurite in another one, in turns.
+ * The CPU time of a GET of an account and of a reveal, beside a bare handler that only reads the same rows and answers
+ * with them. Both run in this process, over Azurite in another one, in turns.
  */
 import { HttpRequest, HttpResponse, type HttpResponseInit, InvocationContext } from '@azure/functions';
 import type { SecretRef } from '../../src/core/accounts/secretRow.ts';

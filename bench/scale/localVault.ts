@@ -1,6 +1,6 @@
 /**
- * A Key Vault in this process: every key is the same real RSA key, and an unwrap is a real RSA decryption, on a thread of
- * Node's pool.
+ * A Key Vault in this process: every key is the same real RSA key, and an unwrap is a real RSA decryption, on a thread
+ * of Node's pool.
  */
 import { type JsonWebKey, webcrypto } from 'node:crypto';
 import { readFileSync } from 'node:fs';

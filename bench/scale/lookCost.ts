@@ -1,6 +1,7 @@
 /**
- * Table transactions for each look at a healthy key, over half an hour of sweeps with everything that they bring: pages and states of the
- * ranges, version checks, and the renewal of samples. One range, so that its own cost is spread over as many keys as in a large service.
+ * Table transactions for each look at a healthy key, over half an hour of sweeps with everything that they bring: pages
+ * and states of the ranges, version checks, and the renewal of samples. One range, so that its own cost is spread over
+ * as many keys as in a large service.
  */
 import type { Bench } from '../report.ts';
 import { seedVaults } from './seedVaults.ts';

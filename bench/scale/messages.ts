@@ -1,6 +1,7 @@
 /**
- * Messages to vaults on the real clock: 2,000 healthy vaults, a sweep a minute, and workers that take the time that they take. A wake time
- * that is computed from the begin of a look lies before one that is computed at its end, so a clock that stands still would hide messages.
+ * Messages to vaults on the real clock: 2,000 healthy vaults, a sweep a minute, and workers that take the time that
+ * they take. A wake time that is computed from the begin of a look lies before one that is computed at its end, so a
+ * clock that stands still would hide messages.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bench } from '../report.ts';

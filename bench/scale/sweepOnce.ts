@@ -1,4 +1,7 @@
-/** One sweep as the timer and the queue run it: the messages of the ranges, each handled by a worker, some at the same time. */
+/**
+ * One sweep as the timer and the queue run it: the messages of the ranges, each handled by a worker, some at the same
+ * time.
+ */
 import pLimit from 'p-limit';
 import { sweepRanges, timedSweep } from '../../src/core/vaultWork/sweep.ts';
 import { workOnVault } from '../../src/core/vaultWork/vaultWork.ts';

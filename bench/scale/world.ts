@@ -1,4 +1,7 @@
-/** The real core and adapters over tables in memory and a vault in this process, on a clock that moves during work and can be set forward. */
+/**
+ * The real core and adapters over tables in memory and a vault in this process, on a clock that moves during work and
+ * can be set forward.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HttpClient } from '@azure/core-rest-pipeline';
 import { createTableEmulator } from '../../packages/table-emulator/src/tableEmulator.ts';

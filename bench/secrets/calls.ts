@@ -90,7 +90,10 @@ async function storeAuditEntries(stack: Stack, instanceId: string): Promise<void
   await Promise.all(batches);
 }
 
-/** Counts the requests of this process, where the app runs too, to the table service, without those of the overview in the background. */
+/**
+ * Counts the requests of this process, where the app runs too, to the table service, without those of the overview in
+ * the background.
+ */
 function countTableCalls(stack: Stack): () => number {
   const endpoint = /TableEndpoint=([^;]+)/.exec(stack.azurite.connectionString)?.[1];
   const { host } = new URL(endpoint ?? '');

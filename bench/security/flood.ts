@@ -1,6 +1,6 @@
 /**
- * The memory of a host with the app while four callers without a token each send a body of 100 MB at once, as a multiple
- * of its memory before. The memory is `VmRSS` of Linux.
+ * The memory of a host with the app while four callers without a token each send a body of 100 MB at once, as a
+ * multiple of its memory before. The memory is `VmRSS` of Linux.
  */
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';

@@ -1,7 +1,7 @@
 /**
- * A writer of the tables, and what the service answers afterwards (INV-13). The world has accounts of two owners, secrets,
- * a resource, data keys, a deleted account, a ring in rotation and an operation. Each edit changes one stored row; then a
- * fresh process answers a fixed set of questions. Afterwards all rows are put back.
+ * A writer of the tables, and what the service answers afterwards (INV-13). The world has accounts of two owners,
+ * secrets, a resource, data keys, a deleted account, a ring in rotation and an operation. Each edit changes one stored
+ * row; then a fresh process answers a fixed set of questions. Afterwards all rows are put back.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { TableName } from '../../src/azure/tables.ts';

@@ -2,6 +2,7 @@
 import createClient, { type Client } from 'openapi-fetch';
 import type { components, paths } from '../../packages/client/src/generated/openapi.d.ts';
 import type { Session } from './session.ts';
+import { visibleInJson } from './visible.ts';
 
 export type Schemas = components['schemas'];
 export type Account = Schemas['Account'];
@@ -24,11 +25,18 @@ export class ApiError extends Error {
 }
 
 export function createApi(session: Pick<Session, 'token'>): Api {
-  const api = createClient<paths>({ baseUrl: window.location.origin });
+  // An answer shows what its reader may see, and the next user of the computer may see less.
+  const api = createClient<paths>({ baseUrl: window.location.origin, cache: 'no-store' });
   api.use({
     async onRequest({ request }) {
       request.headers.set('authorization', `Bearer ${await session.token()}`);
       return request;
+    },
+    // Outsiders choose names and tags.
+    async onResponse({ response }) {
+      const text = await response.clone().text();
+      const shown = visibleInJson(text);
+      return shown === text ? undefined : new Response(shown, response);
     },
   });
   return api;

@@ -18,7 +18,8 @@ type Key = Schemas['OverviewKey'];
 
 export function CustomerPage({ token }: { token: string }) {
   const api = useMemo(() => createApi({ token: async () => token }), [token]);
-  const { rows, first, error, refetch } = useList<Key, Schemas['CustomerKeys']>(['customerKeys'], {
+  const { rows, first, error, refetch } = useList<Key, Schemas['CustomerKeys']>({
+    key: ['customerKeys'],
     read: ({ $skipToken }) =>
       bodyOf(api.GET('/api/customer/keys', { params: { query: $skipToken === undefined ? {} : { $skipToken } } })),
     // Keyward audits every call of a link.

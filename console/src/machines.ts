@@ -1,6 +1,6 @@
 /**
- * The two state machines of an account, as the console draws them. Source: docs/states-and-bounds.md. A test compares the
- * changes of a key's status with the function that decides them (src/core/watch/judge.ts).
+ * The two state machines of an account, as the console draws them. Source: docs/states-and-bounds.md. A test compares
+ * the changes of a key's status with the function that decides them (src/core/watch/judge.ts).
  */
 export interface State {
   readonly name: string;

@@ -7,6 +7,7 @@ import { App } from './app.tsx';
 import { readConfig } from './config.ts';
 import { ConsoleContext } from './context.ts';
 import { NoSignIn } from './noSignIn.tsx';
+import { Boundary } from './parts/boundary.tsx';
 import { Failure } from './parts/states.tsx';
 import './styles.css';
 import { Themed } from './themed.tsx';
@@ -50,11 +51,26 @@ async function showCustomer(): Promise<void> {
   const { CustomerPage } = await import('./customer.tsx');
   // Another link in the same tab changes only what is after the #.
   window.addEventListener('hashchange', () => location.reload());
+  const token = linkToken();
   show(
     <QueryClientProvider client={queries}>
-      <CustomerPage token={location.hash.slice(1)} />
+      <Boundary>
+        <CustomerPage token={token} />
+      </Boundary>
     </QueryClientProvider>,
   );
+}
+
+/**
+ * The token of the link, for this tab. It leaves the address, which the history, a bookmark and a shared screen show. The
+ * page can be loaded again in the same tab.
+ */
+function linkToken(): string {
+  const token = location.hash.slice(1);
+  if (token === '') return sessionStorage.getItem('link') ?? '';
+  sessionStorage.setItem('link', token);
+  history.replaceState(null, '', location.pathname);
+  return token;
 }
 
 start().catch((error: unknown) =>

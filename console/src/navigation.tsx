@@ -13,16 +13,43 @@ function subscribe(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
+export interface Address {
+  readonly path: string;
+  readonly query: URLSearchParams;
+}
+
 /** The path below /console and the query, of the address that is shown. */
-export function useAddress(): { readonly path: string; readonly query: URLSearchParams } {
-  const href = useSyncExternalStore(subscribe, () => window.location.pathname + window.location.search);
+export function useAddress(): Address {
+  return addressOf(useSyncExternalStore(subscribe, () => window.location.pathname + window.location.search));
+}
+
+function addressOf(href: string): Address {
   const { pathname, searchParams } = new URL(href, window.location.origin);
   return { path: pathname.slice(base.length).replace(/\/$/, '') || '/', query: searchParams };
 }
 
-export function navigate(to: string, { replace = false } = {}): void {
-  window.history[replace ? 'replaceState' : 'pushState'](null, '', base + to);
-  notify();
+/** The last part of a path, decoded. Undefined: the address does not encode a text. */
+export function nameIn(path: string): string | undefined {
+  try {
+    return decodeURIComponent(path.split('/').at(-1) ?? '');
+  } catch {
+    return undefined;
+  }
+}
+
+const starters = new Set<(next: Address) => void>();
+
+/** Calls a function with each next address, before its view is drawn. @returns what ends that. */
+export function beforeNavigation(start: (next: Address) => void): () => void {
+  starters.add(start);
+  return () => starters.delete(start);
+}
+
+export function navigate(to: string): void {
+  window.history.pushState(null, '', base + to);
+  for (const start of starters) start(addressOf(base + to));
+  // Drawing keeps the page busy. A request that was started leaves first, because its promises settle before the next task.
+  setTimeout(notify);
 }
 
 /** Changes filters of the view that is shown; an empty value removes its filter. */

@@ -1,4 +1,7 @@
-/** LOCAL ONLY: what a customer does in Azure, as calls of the Key Vault emulator (packages/key-vault-emulator, GET /control). */
+/**
+ * LOCAL ONLY: what a customer does in Azure, as calls of the Key Vault emulator (packages/key-vault-emulator, GET
+ * /control).
+ */
 import type { Action } from './parts/actions.tsx';
 
 export interface Vault {

@@ -1,7 +1,7 @@
 /**
- * The sign-in with Microsoft Entra ID: MSAL.js, authorization code with PKCE, by redirect. The tokens are in the session storage of the
- * tab. On a development machine the local issuer answers for Microsoft's address: MSAL accepts only https addresses, so the
- * page sends each request and each navigation for them to the issuer.
+ * The sign-in with Microsoft Entra ID: MSAL.js, authorization code with PKCE, by redirect. The tokens are in the
+ * session storage of the tab. On a development machine the local issuer answers for Microsoft's address: MSAL accepts
+ * only https addresses, so the page sends each request and each navigation for them to the issuer.
  */
 import {
   CacheLookupPolicy,

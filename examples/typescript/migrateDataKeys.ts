@@ -1,12 +1,14 @@
 /**
- * Brings data keys that a service already has under Keyward, in bulk, with progress. Stop it and start it again at any time.
+ * Brings data keys that a service already has under Keyward, in bulk, with progress. Stop it and start it again at any
+ * time.
  *
  *     node examples/typescript/migrateDataKeys.ts keys.jsonl wrapped.jsonl
  *
- * keys.jsonl has one line for each key: {"id": "42", "account": "contoso", "plaintext": "<base64>", "context": {"table": "patients"}}.
- * wrapped.jsonl gets {"id": "42", "wrapped": "<base64>"}. A line is written when Keyward has unwrapped what it wrapped to the same
- * bytes: until then, keep the plain key. Settings: KEYWARD_ENDPOINT, and KEYWARD_FUNCTION_KEY for a local Keyward, or else
- * KEYWARD_SCOPE, `api://<client id of Keyward's application>/.default`.
+ * keys.jsonl has one line for each key: {"id": "42", "account": "contoso", "plaintext": "<base64>", "context":
+ * {"table": "patients"}}. wrapped.jsonl gets {"id": "42", "wrapped": "<base64>"}. A line is written when Keyward has
+ * unwrapped what it wrapped to the same bytes: until then, keep the plain key. Settings: KEYWARD_ENDPOINT, and
+ * KEYWARD_FUNCTION_KEY for a local Keyward, or else KEYWARD_SCOPE, `api://<client id of Keyward's
+ * application>/.default`.
  */
 import { timingSafeEqual } from 'node:crypto';
 import { appendFile, readFile } from 'node:fs/promises';

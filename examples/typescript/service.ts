@@ -1,11 +1,12 @@
 /**
- * A service that stores patients' records encrypted, each under the key of its own customer: PUT and GET /<tenant>/<record>.
+ * A service that stores patients' records encrypted, each under the key of its own customer: PUT and GET
+ * /<tenant>/<record>.
  *
  *     node examples/typescript/service.ts
  *
- * Settings: KEYWARD_ENDPOINT, and KEYWARD_FUNCTION_KEY for a local Keyward. Without it the service uses its managed identity,
- * and KEYWARD_SCOPE is `api://<client id of Keyward's application>/.default`. Here the records are in memory; a real
- * service has them in its database.
+ * Settings: KEYWARD_ENDPOINT, and KEYWARD_FUNCTION_KEY for a local Keyward. Without it the service uses its managed
+ * identity, and KEYWARD_SCOPE is `api://<client id of Keyward's application>/.default`. Here the records are in memory;
+ * a real service has them in its database.
  */
 import { createServer, type IncomingMessage } from 'node:http';
 import { KeywardClient, KeywardRefusal, KeywardUnavailable, MessageError } from '@keyward/client';

@@ -1,6 +1,7 @@
 /**
- * The operator's key that signs backups: an RSA key of a vault of the operator, for `sign` only. The app has no role on it,
- * so a process of the app cannot sign a backup. The operator names the key: a backup does not say which key to trust.
+ * The operator's key that signs backups: an RSA key of a vault of the operator, for `sign` only. The app has no role on
+ * it, so a process of the app cannot sign a backup. The operator names the key: a backup does not say which key to
+ * trust.
  */
 import { createHash, createPublicKey, type JsonWebKey, verify } from 'node:crypto';
 import type { TokenCredential } from '@azure/core-auth';

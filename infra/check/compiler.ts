@@ -1,6 +1,6 @@
 /**
- * Finds the Bicep compiler. The pinned version comes from NuGet, through the .NET SDK, and is cached in build/, which git
- * ignores. Without the SDK a `bicep` on PATH is used, and then the one that `az bicep install` left.
+ * Finds the Bicep compiler. The pinned version comes from NuGet, through the .NET SDK, and is cached in build/, which
+ * git ignores. Without the SDK a `bicep` on PATH is used, and then the one that `az bicep install` left.
  */
 import { execFile } from 'node:child_process';
 import { access } from 'node:fs/promises';

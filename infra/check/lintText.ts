@@ -1,4 +1,7 @@
-/** Compiles a Bicep text that no file holds. Returns the errors and warnings of the compiler and its linter; empty: none. */
+/**
+ * Compiles a Bicep text that no file holds. Returns the errors and warnings of the compiler and its linter; empty:
+ * none.
+ */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -16,12 +16,13 @@ export const secretKey = ({ account, kind, name }: SecretRef): RowKey => ({
 
 export const recordKey = (name: string): RowKey => ({ partitionKey: fold(name), rowKey: 'record' });
 
+export const tombstoneKey = (name: string, instanceId: string): RowKey => ({
+  partitionKey: fold(name),
+  rowKey: `tombstone:${instanceId}`,
+});
+
 export function createAccountStore(open: OpenTable): AccountStore & AccountChainStore {
   const table = open('accounts');
-  const tombstoneKey = (name: string, instanceId: string) => ({
-    partitionKey: fold(name),
-    rowKey: `tombstone:${instanceId}`,
-  });
   const auditRows = (name: string, entries: readonly AuditEntry[]) =>
     entries.map((entry) => auditRow(fold(name), entry));
 
@@ -105,8 +106,10 @@ export function createAccountStore(open: OpenTable): AccountStore & AccountChain
 
     async lastDeletedAt(name) {
       const range = odata`PartitionKey eq ${fold(name)} and RowKey gt 'tombstone:' and RowKey lt 'tombstone;'`;
-      const rows = await table.queryKeys(range, Number.POSITIVE_INFINITY);
-      return rows.length === 0 ? undefined : Math.max(...rows.map(({ writtenAt }) => writtenAt));
+      const rows = await table.query<Tombstone>(range, Number.POSITIVE_INFINITY);
+      // An erasure writes a tombstone again, long after the deletion.
+      const written = rows.flatMap(({ value, writtenAt }) => (value?.erasure === undefined ? [writtenAt] : []));
+      return written.length === 0 ? undefined : Math.max(...written);
     },
 
     async names(limit, after = '') {

@@ -8,9 +8,9 @@ import { inTime } from './inTime.ts';
 import { EventGridPublisherClient } from './sdk/eventGrid.ts';
 import { RestError } from './sdk/http.ts';
 
-/** No caller waits for it. The sweep publishes what takes longer. */
+/** The time limit of a publication. No caller waits for it, and the sweep publishes what is not done in time. */
 const deadlineMs = 10_000;
-/** One fast retry. The sweep makes the others. */
+/** The SDK retries once and soon. The sweep retries later. */
 const retryOptions = { maxRetries: 1, retryDelayInMs: 200, maxRetryDelayInMs: 1_000 };
 
 export function createAnnouncementTopic(endpoint: string, credential: TokenCredential): AnnouncementTopic {

@@ -27,8 +27,8 @@ export const saveWithEntries = (
 
 /**
  * Writes new entries of a chain under the ETag of the row with its head. A foreign row in the place of an entry would
- * stop every such write: it is reported and removed. @throws LostRace @throws DamagedRow when genuine entries are there,
- * because the head is then an older one that was put back
+ * stop every such write: it is reported and removed. @throws LostRace @throws DamagedRow when genuine entries are
+ * there, because the head is then an older one that was put back
  */
 export async function overForeignRows<T>(
   table: Table,

@@ -10,7 +10,10 @@ import type { Watch } from '../core/watch/watch.ts';
 import { auditPage, auditRow, saveWithEntries } from './auditRows.ts';
 import { type OpenTable, odata, rowOf } from './tables.ts';
 
-/** The key of a row names its account too. Whether the account follows its key's newest version, only its record says then. */
+/**
+ * The key of a row names its account too. Whether the account follows its key's newest version, only its record says
+ * then.
+ */
 function accountIn(rowKey: string): BoundAccount | undefined {
   const [, version, name, instanceId, ...more] = rowKey.split(':');
   if (version === undefined || name === undefined || instanceId === undefined || more.length > 0) return undefined;

@@ -151,7 +151,7 @@ export async function compose(
       { name: 'keyChecks', silence: 'StorageUnavailable', ask: keyChecks({ ...parts, policy }) },
       ...(announcer === undefined ? [] : [announcementTopic(announcer, { ...parts, rings })]),
     ] satisfies HealthCheck[],
-    poisoned: async () => (await countOf('vault-work-poison')) + (await countOf('daily-pass-poison')),
+    poisoned: () => Promise.all(poisonQueues.map(async (queue) => ({ queue, messages: await countOf(queue) }))),
     dailyWaiting: () => countOf('daily-pass'),
     passes: () => passesNow(parts),
     ...replace,
@@ -163,9 +163,12 @@ export async function compose(
   };
 }
 
-/** The SDK of queues loads with the first message: most calls send none. */
+const poisonQueues = ['vault-work-poison', 'daily-pass-poison'] as const;
+
+/** The sender loads with the first message: most calls send none. */
 function lazyQueues(settings: Settings) {
   const opened = lazy(async () => {
+    const { openQueueService } = await import('./queueService.ts');
     const { countMessages, createWorkQueue } = await import('./workQueue.ts');
     const { AzureWebJobsStorage: connectionString, AzureWebJobsStorage__queueServiceUri: serviceUrl } = settings;
     const { storageDeadlineSeconds: deadlineSeconds } = settings.policy;
@@ -173,10 +176,11 @@ function lazyQueues(settings: Settings) {
       connectionString !== undefined || serviceUrl === undefined
         ? { connectionString: connectionString ?? '', deadlineSeconds }
         : { serviceUrl, credential: await ownCredential(), deadlineSeconds };
+    const call = await openQueueService(access);
     return {
-      vaultWork: createWorkQueue<QueuedWork>('vault-work', access),
-      dailyPass: createWorkQueue<DailyWork>('daily-pass', access),
-      countOf: (name: string) => countMessages(name, access),
+      vaultWork: createWorkQueue<QueuedWork>('vault-work', call),
+      dailyPass: createWorkQueue<DailyWork>('daily-pass', call),
+      countOf: (name: string) => countMessages(name, call),
     };
   });
   const queue: WorkQueue<QueuedWork> = { send: async (...message) => (await opened()).vaultWork.send(...message) };

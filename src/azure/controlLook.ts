@@ -19,8 +19,8 @@ interface ControlTools extends Pick<Service, 'keyVault' | 'operatorKeys' | 'ring
 }
 
 /**
- * The newest wrapping of the system ring by the system key. While its row is damaged or lost, the one that the process read last shows as
- * well whether an identity works, so a damaged row hides no denial.
+ * The newest wrapping of the system ring by the system key. While its row is damaged or lost, the one that the process
+ * read last shows as well whether an identity works, so a damaged row hides no denial.
  */
 export function withSystemWrapping({ ringStore, operatorKeys }: Pick<Service, 'ringStore' | 'operatorKeys'>) {
   let last: RingRow | undefined;

@@ -1,4 +1,7 @@
-/** Rows of data keys: when generations were last seen, in the account's partition; and the keys of key statuses, in the service's. */
+/**
+ * Rows of data keys: when generations were last seen, in the account's partition; and the keys of key statuses, in the
+ * service's.
+ */
 import { fold } from '../core/base/names.ts';
 import type { EpochMs } from '../core/base/time.ts';
 import type { DataKeyUseStore, PublicKeyRow, StatusKeyRow, StatusKeyStore } from '../core/dataKeys/ports.ts';

@@ -9,12 +9,14 @@ import { serviceChain } from '../core/audit/serviceAudit.ts';
 import { fold } from '../core/base/names.ts';
 import { iso } from '../core/base/time.ts';
 import { auditKey } from './auditRows.ts';
-import { type OpenTable, odata, type RowKey, rowOf, type TableName } from './tables.ts';
+import { type OpenTable, odata, type Row, type RowKey, rowOf, type TableName } from './tables.ts';
 
 const keyOf = ({ chain, first, id }: OutboxRow): RowKey => ({
   partitionKey: chain,
   rowKey: `${positionText(first)}:${id}`,
 });
+
+export const outboxRow = (row: OutboxRow): Row => rowOf(keyOf(row), row, { at: iso(row.at) });
 
 /** The table and partition of the chain's entries. */
 function placeOf({ subject, chain }: OutboxRow): { readonly table: TableName; readonly partitionKey: string } {
@@ -35,7 +37,7 @@ export function createOutbox(open: OpenTable): Outbox {
   const table = open('outbox');
 
   return {
-    put: (row) => table.put(rowOf(keyOf(row), row, { at: iso(row.at) })),
+    put: (row) => table.put(outboxRow(row)),
 
     async remove(row) {
       await table.remove(keyOf(row));

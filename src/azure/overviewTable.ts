@@ -4,17 +4,23 @@
  * every binding. `!` sorts before both, and before every character of an owner. `!:<name>` says where an account is.
  */
 
-import type { AuditEntry } from '../core/audit/auditEntry.ts';
 import { positionText } from '../core/audit/auditEntry.ts';
 import { defined } from '../core/base/defined.ts';
 import { type EpochMs, iso } from '../core/base/time.ts';
 import type { Counts } from '../core/overview/counts.ts';
 import type { IndexedAccount, IndexedKey, IndexPosition, IndexRow, MarkedKey } from '../core/overview/indexRows.ts';
-import type { IndexPage, OverviewIndex, TimelineEntry, TimelineIndex, TimelineOrder } from '../core/overview/ports.ts';
+import type {
+  EntryPosition,
+  IndexPage,
+  OverviewIndex,
+  TimelineEntry,
+  TimelineIndex,
+  TimelineOrder,
+} from '../core/overview/ports.ts';
 import { type OpenTable, odata, type ReadRow, type Row, type RowKey, rowOf } from './tables.ts';
 
 const systemKey = '-';
-const ofOwnerText = (owner: string) => `owner:${owner}`;
+export const ofOwnerText = (owner: string) => `owner:${owner}`;
 const accountKey = ({ owner, key, name }: IndexedAccount): RowKey => ({
   partitionKey: ofOwnerText(owner),
   rowKey: `${key?.bindingId ?? systemKey}:${name}`,
@@ -157,7 +163,7 @@ const orders: Readonly<Record<TimelineOrder, Order>> = {
 };
 
 /** The row keys of an entry are in the order of the table within a month. */
-function timeKey(order: TimelineOrder, { at, chain, sequence }: AuditEntry): RowKey {
+function timeKey(order: TimelineOrder, { at, chain, sequence }: EntryPosition): RowKey {
   const { mark, textOf, sequenceText } = orders[order];
   const ms = Date.parse(at);
   return { partitionKey: partitionOf(monthOf(ms)), rowKey: `${mark}${textOf(ms)}:${chain}:${sequenceText(sequence)}` };

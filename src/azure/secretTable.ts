@@ -12,8 +12,8 @@ function refOf({ partitionKey: account, rowKey }: RowKey): SecretRef {
 }
 
 /**
- * A damaged row is returned as a secret that does not decrypt. So a caller can write or delete it, and it does not stop the
- * others.
+ * A damaged row is returned as a secret that does not decrypt. So a caller can write or delete it, and it does not stop
+ * the others.
  */
 const secretIn = (value: SecretRow | undefined, { name }: SecretRef): SecretRow =>
   value ?? { name, sealed: '', version: '', createdAt: 0, updatedAt: 0 };

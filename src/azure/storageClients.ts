@@ -4,8 +4,7 @@
  */
 import { createDefaultHttpClient, type HttpClient } from './sdk/http.ts';
 
-export const tableRetries = { maxRetries: 2, retryDelayInMs: 100, maxRetryDelayInMs: 1_000 };
-export const queueRetries = { maxTries: 3, retryDelayInMs: 100, maxRetryDelayInMs: 1_000 };
+export const storageRetries = { maxRetries: 2, retryDelayInMs: 100, maxRetryDelayInMs: 1_000 };
 
 export function tableHttp(deadlineSeconds: number): HttpClient {
   const client = createDefaultHttpClient();

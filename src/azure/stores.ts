@@ -7,6 +7,7 @@ import { createClaims } from './claimTable.ts';
 import { createCustomerLinkStore } from './customerLinkTable.ts';
 import { createDataKeyUseStore, createStatusKeyStore } from './dataKeyTables.ts';
 import { createDirectory } from './directoryTable.ts';
+import { createErasureStore } from './erasureTables.ts';
 import { createIdentityDenialStore } from './identityDenialTable.ts';
 import { createOperationStore } from './operationTable.ts';
 import { createOutbox } from './outboxTable.ts';
@@ -22,7 +23,7 @@ import { TableClient } from './sdk/tables.ts';
 import { createSecretStore } from './secretTable.ts';
 import { createServiceAuditStore } from './serviceAuditTable.ts';
 import { isDevelopment, type Settings } from './settings.ts';
-import { tableHttp, tableRetries } from './storageClients.ts';
+import { storageRetries, tableHttp } from './storageClients.ts';
 import { openTables, type RowAuthentication } from './tables.ts';
 import { createVaultStore } from './vaultTable.ts';
 
@@ -56,6 +57,7 @@ export async function openStores(
     drills: createDrillStore(open),
     dailyPass: createDailyPassStore(open),
     outbox: createOutbox(open),
+    erasure: createErasureStore(open),
     rowRenewal: createRowRenewal(open),
     overviewIndex: createOverviewIndex(open),
     timelineIndex: createTimelineIndex(open),
@@ -70,7 +72,7 @@ async function clientsFor(
   const credential = endpoint === undefined ? undefined : await ownCredential();
   const options = {
     httpClient: transport ?? tableHttp(settings.policy.storageDeadlineSeconds),
-    retryOptions: tableRetries,
+    retryOptions: storageRetries,
     allowInsecureConnection: isDevelopment(settings),
   };
   return (name) => {

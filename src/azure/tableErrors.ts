@@ -28,13 +28,14 @@ export async function unlessLost<R>(write: () => Promise<R>): Promise<R | undefi
 export const isFromStorage = (error: unknown): error is Error & Partial<RestError> =>
   error instanceof RestError || (error instanceof Error && error.name === 'AbortError');
 
-export function translated(error: unknown, forgetCreation: () => void): unknown {
+/** The table itself is missing. For one row, the SDK has the service's code in the message only. */
+export const isWithoutTable = (error: unknown): boolean =>
+  isFromStorage(error) && error.statusCode === 404 && `${error.code} ${error.message}`.includes('TableNotFound');
+
+export function translated(error: unknown): unknown {
   if (!isFromStorage(error)) return error;
-  const { statusCode, code, message } = error;
-  if (statusCode === 404) {
-    if (`${code} ${message}`.includes('TableNotFound')) forgetCreation();
-    return new NotThere('There is no such row.');
-  }
+  const { statusCode } = error;
+  if (statusCode === 404) return new NotThere('There is no such row.');
   if (statusCode === 409 || statusCode === 412) return new LostRace('The row has changed.');
   return statusCode === 400 || statusCode === 413 ? new Rejected(error) : unavailable(error);
 }

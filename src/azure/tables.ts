@@ -28,7 +28,16 @@ import {
   rowOf,
 } from './rowForm.ts';
 import { odata, type TableClient, type TableEntity, TableTransaction } from './sdk/tables.ts';
-import { goneIsLost, isFromStorage, NotThere, Rejected, translated, unavailable, unlessLost } from './tableErrors.ts';
+import {
+  goneIsLost,
+  isFromStorage,
+  isWithoutTable,
+  NotThere,
+  Rejected,
+  translated,
+  unavailable,
+  unlessLost,
+} from './tableErrors.ts';
 
 export { odata, plainRowOf, type Row, type RowKey, rowOf };
 
@@ -84,11 +93,11 @@ export interface RowAuthentication {
   rejected(table: string, code: string): void;
 }
 
-/** Each table is created on first use. That is harmless when it exists, and a new storage account needs no script. */
+/** A table that is missing is created with its first request, so that a new storage account needs no script. */
 export function openTables(clientOf: (tableName: string) => TableClient, authentication: RowAuthentication): OpenTable {
   const tables = new Map<TableName, Table>();
   return (name) => {
-    const table = tables.get(name) ?? new Table(name, clientOf(`keyward${name}`), authentication);
+    const table = tables.get(name) ?? new Table(name, () => clientOf(`keyward${name}`), authentication);
     tables.set(name, table);
     return table;
   };
@@ -96,16 +105,22 @@ export function openTables(clientOf: (tableName: string) => TableClient, authent
 
 export class Table {
   readonly name: TableName;
-  readonly #client: TableClient;
+  readonly #open: () => TableClient;
   readonly #authentication: RowAuthentication;
-  #created: Promise<unknown> | undefined;
+  #client: TableClient | undefined;
+  #creation: Promise<void> | undefined;
   /** The service's time of its last answer. */
   #answeredAt: EpochMs | undefined;
 
-  constructor(name: TableName, client: TableClient, authentication: RowAuthentication) {
+  /** @param open makes the client with the first request: most calls of a process that starts use few tables. */
+  constructor(name: TableName, open: () => TableClient, authentication: RowAuthentication) {
     this.name = name;
-    this.#client = client;
+    this.#open = open;
     this.#authentication = authentication;
+  }
+
+  #opened(): TableClient {
+    const client = this.#open();
     client.pipeline.addPolicy({
       name: 'timeOfTheService',
       sendRequest: async (request, next) => {
@@ -115,6 +130,7 @@ export class Table {
         return response;
       },
     });
+    return client;
   }
 
   /** @throws DamagedRow */
@@ -400,28 +416,30 @@ export class Table {
   }
 
   async #run<R>(operation: (client: TableClient) => Promise<R>): Promise<R> {
-    await this.#create();
+    this.#client ??= this.#opened();
+    const client = this.#client;
     try {
-      return await operation(this.#client);
-    } catch (error) {
-      const thrown = translated(error, () => {
-        this.#created = undefined;
+      return await operation(client).catch(async (error: unknown) => {
+        if (!isWithoutTable(error)) throw error;
+        await this.#create(client);
+        return operation(client);
       });
+    } catch (error) {
+      const thrown = translated(error);
       if (thrown instanceof Rejected) this.#authentication.rejected(this.name, thrown.tableCode);
       throw thrown;
     }
   }
 
-  /** When the creation fails, the next call repeats it. */
-  async #create(): Promise<void> {
-    const creation = this.#created ?? this.#client.createTable();
-    this.#created = creation;
+  /** Calls at the same time share one creation. When it fails, the next call repeats it. */
+  async #create(client: TableClient): Promise<void> {
+    this.#creation ??= client.createTable().finally(() => {
+      this.#creation = undefined;
+    });
     try {
-      await creation;
+      await this.#creation;
     } catch (error) {
-      if (this.#created === creation) this.#created = undefined;
-      if (!isFromStorage(error)) throw error;
-      throw unavailable(error);
+      throw isFromStorage(error) ? unavailable(error) : error;
     }
   }
 }

@@ -1,9 +1,9 @@
 /**
  * Once a day, page by page, a pass over everything finds what no other path would: an account whose bound row is
- * missing, so that no look covers it, or whose name is missing in LIST (raises an alarm and restores the row); one whose
- * secrets are still under an older key although no pass runs; and rows that accounts have left behind (deletes them).
- * Pages of accounts and ranges of vaults are messages of their own, so that any number of hosts does the pass, and none
- * collects a whole table.
+ * missing, so that no look covers it, or whose name is missing in LIST (raises an alarm and restores the row); one
+ * whose secrets are still under an older key although no pass runs; and rows that accounts have left behind (deletes
+ * them). Pages of accounts and ranges of vaults are messages of their own, so that any number of hosts does the pass,
+ * and none collects a whole table.
  */
 
 import pLimit from 'p-limit';
@@ -68,8 +68,8 @@ export async function beginDailyPass({ dailyPass, dailyQueue, clock, policy }: D
 }
 
 /**
- * Sends a message for each page of names, so that several hosts process the accounts at the same time. Returns where the
- * next message continues, or undefined at the end.
+ * Sends a message for each page of names, so that several hosts process the accounts at the same time. Returns where
+ * the next message continues, or undefined at the end.
  */
 export async function divideAccounts(after: string | undefined, service: ComparedDeps): Promise<string | undefined> {
   const { clock, dailyQueue, dailyPass } = service;
@@ -110,7 +110,9 @@ async function accountsPage(after: string | undefined, service: ComparedDeps): P
   return { names: names.toSorted(), isListed: new Set(listed.names), next };
 }
 
-/** At most one page of the accounts after a name, up to and with `until`; where to continue, or undefined at the end. */
+/**
+ * At most one page of the accounts after a name, up to and with `until`; where to continue, or undefined at the end.
+ */
 export async function processAccounts(
   after: string | undefined,
   service: ComparedDeps,

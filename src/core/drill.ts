@@ -1,7 +1,8 @@
 /**
- * The revocation drill proves the published bounds in production. An operator-owned canary key is disabled, and the time
- * until Keyward refuses a reveal of the canary account is measured. Then the key is enabled, and the time until the reveal
- * works again is measured. A drill that dies leaves a disabled canary key, and the next drill enables it first.
+ * The revocation drill proves the published bounds in production. An operator-owned canary key is disabled, and the
+ * time until Keyward refuses a reveal of the canary account is measured. Then the key is enabled, and the time until
+ * the reveal works again is measured. A drill that dies leaves a disabled canary key, and the next drill enables it
+ * first.
  */
 import { putAccount } from './accounts/putAccount.ts';
 import { findAccount } from './accounts/readAccount.ts';

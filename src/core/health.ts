@@ -1,7 +1,6 @@
 /**
  * Readiness: the dependencies of this service, checked at the same time and each with a deadline, so that one that
- * hangs delays no other. And the status of the keys, as the sweeps have left it: a fixed number of reads for any number
- * of keys.
+ * hangs delays no other. The status of the keys is read from what the sweeps have stored, in a fixed number of reads for any number of keys.
  */
 
 import type { AnnouncementsDeps } from './announcements/deps.ts';
@@ -20,14 +19,14 @@ import type { SweepMark } from './vaultWork/ports.ts';
 import { noKeys } from './vaultWork/sweepRange.ts';
 import { isCurrentAsSwept } from './watch/verdictTimes.ts';
 
-/** Entries have been waiting for long to be published; some key, or every key, was not checked for long. */
+/** Entries have waited too long to be published, or a key was not checked for too long. */
 export type HealthFailure = Cause | 'AnnouncementsLate' | 'KeyChecksLate';
 
 export interface HealthCheck {
   readonly name: 'tables' | 'queue' | 'operatorVault' | 'keyChecks' | 'announcementTopic';
-  /** The cause for an answer that does not come. */
+  /** The cause when no answer arrives in time. */
   readonly silence: Cause;
-  /** The failure; undefined: the dependency answers. May throw, and may hang. */
+  /** Returns the failure, or undefined when the dependency answers. It may throw, and it may never end. */
   ask(): Promise<HealthFailure | undefined>;
 }
 
@@ -37,13 +36,19 @@ export interface HealthDeps
     Pick<VaultWorkDeps, 'ranges' | 'policy'> {
   readonly sweepMark: Pick<SweepMark, 'read'>;
   readonly parts: readonly HealthCheck[];
-  /** Messages in the poison queues, about. */
-  readonly poisoned: () => Promise<number>;
+  readonly poisoned: () => Promise<readonly PoisonQueue[]>;
   readonly dailyPass: DailyPassStore;
-  /** Messages of the daily pass that wait, about. */
+  /** The approximate number of waiting messages of the daily pass. */
   readonly dailyWaiting: () => Promise<number>;
   /** Those that run now. */
   readonly passes: () => Promise<readonly PassProgress[]>;
+}
+
+/** Messages that were given up. */
+export interface PoisonQueue {
+  readonly queue: string;
+  /** Approximate. */
+  readonly messages: number;
 }
 
 export interface HealthCheckResult {
@@ -76,17 +81,16 @@ async function answerOf(part: HealthCheck): Promise<{ readonly cause: HealthFail
 
 export interface KeyCounts {
   readonly byStatus: Readonly<Record<ShownStatus, number>>;
-  /** False: no pass over some range of vaults has come to its end yet. */
+  /** False while a range of vaults has had no complete pass yet. */
   readonly isComplete: boolean;
   /** The end of the oldest pass that is counted. */
   readonly countedAt: EpochMs;
-  /** Over all keys: a range that fails, or runs late, makes it old. */
+  /** The oldest check of any key. It becomes old when the pass over a range fails or is late. */
   readonly oldestLookAt?: EpochMs;
 }
 
 /**
- * Of what each pass over a range has left: as old as a sweep, and as cheap to read for any number of keys. The status of
- * keys that no pass has counted for too long is Unknown.
+ * Adds what each pass over a range has stored, so the result is as old as the last sweep. The status of keys that no pass has counted for too long is Unknown.
  */
 export async function countKeys({
   ranges,
@@ -114,8 +118,7 @@ export async function countKeys({
 const blindAfterMs = 180_000;
 
 /**
- * Whether Keyward could miss a revocation: the oldest check over all keys, or the last sweep, is too long ago. A process
- * that finds no sweep at all waits as long from its own beginning.
+ * Whether Keyward could miss a revocation: the oldest check over all keys, or the last sweep, is too long ago. A process that finds no sweep at all counts this time from its own start.
  */
 export function keyChecks(service: Pick<HealthDeps, 'ranges' | 'policy' | 'sweepMark' | 'clock'>): HealthCheck['ask'] {
   const beganAt = service.clock.now();
@@ -137,8 +140,8 @@ export interface Readiness {
   /** The following properties are absent where they could not be read in time. */
   readonly sweep?: { readonly lastSweptAt?: EpochMs };
   readonly keys?: KeyCounts;
-  /** Messages that were given up and are in the poison queues. */
-  readonly poisoned?: number;
+  /** Every poison queue, also the empty ones. */
+  readonly poisoned?: readonly PoisonQueue[];
   /** Absent before the first pass. */
   readonly dailyPass?: DailyProgress;
   /** Other passes over everything, those that run now. */
@@ -147,9 +150,9 @@ export interface Readiness {
   readonly announcements?: Backlog;
 }
 
-/** Never throws. The properties beside the checks are for people: they make nothing unready. */
+/** Never throws. Only the checks decide about readiness: the other properties inform the reader. */
 export async function readiness(service: HealthDeps): Promise<Readiness> {
-  const answerOf = <T>(asking: Promise<T>) => inTime(asking, service).catch(() => undefined);
+  const answerOf = <T>(work: Promise<T>) => inTime(work, service).catch(() => undefined);
   const { announcer } = service;
   const [parts, sweep, keys, poisoned, dailyPass, passes, announcements] = await Promise.all([
     runHealthChecks(service.parts, service),

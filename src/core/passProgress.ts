@@ -1,6 +1,6 @@
 /**
- * How far the passes over everything have come that run for hours in a large service: the verification of all audit
- * chains, and the pass of a ring's rotation. They store their own progress; the end is estimated from it.
+ * The progress of the passes that run for hours in a large service: the verification of all audit chains, and the pass
+ * of a ring's rotation. Each pass stores its progress, and its end is estimated from that.
  */
 import type { VerificationRun, VerificationStore } from './attestation/ports.ts';
 import { defined } from './base/defined.ts';
@@ -17,9 +17,12 @@ export interface PassProgress {
   readonly startedAt: EpochMs;
   /** Chains that are verified, or accounts that this round of the ring's pass has processed. */
   readonly done: number;
-  /** As many as there were at the last verification, or accounts as the overview counts them. Absent: not known. */
+  /**
+   * The number of chains at the last verification, or the number of accounts in the overview. Absent when it is not
+   * known.
+   */
   readonly of?: number;
-  /** As fast as until now. */
+  /** The estimate assumes that the pass keeps its speed. */
   readonly expectedEndAt?: EpochMs;
 }
 

@@ -8,6 +8,7 @@ import type { CustomerPageDeps } from './customerPage/ports.ts';
 import type { DailyWork } from './dailyPass.ts';
 import type { DataKeysDeps } from './dataKeys/deps.ts';
 import type { DrillDeps } from './drill.ts';
+import type { ErasureDeps } from './erasure/ports.ts';
 import type { HealthDeps } from './health.ts';
 import type { OverviewDeps } from './overview/deps.ts';
 import type { ResealDeps } from './reseal/deps.ts';
@@ -22,6 +23,7 @@ type All = AccountsDeps &
   CustomerPageDeps &
   DataKeysDeps &
   DrillDeps &
+  ErasureDeps &
   HealthDeps &
   OverviewDeps &
   RingsDeps &

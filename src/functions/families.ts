@@ -25,6 +25,7 @@ export const families = {
   rings: async () => (await import('./http/rings/rings.ts')).ringRoutes,
   overview: async () => (await import('./http/overview/overview.ts')).overviewRoutes,
   audit: async () => (await import('./http/audit/audit.ts')).auditRoutes,
+  erasure: async () => (await import('./http/audit/erasure.ts')).erasureRoutes,
   attestation: async () => (await import('./http/audit/attestation.ts')).attestationRoutes,
   events: async () => (await import('./http/events/eventWebhook.ts')).eventRoutes,
   health: async () => (await import('./http/health/health.ts')).healthRoutes,

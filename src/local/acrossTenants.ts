@@ -1,6 +1,6 @@
 /**
- * A customer in its own tenant: the operator registers an application that trusts a managed identity; the customer installs
- * the application and grants it the vault. Names and tenant id are derived from the customer's name.
+ * A customer in its own tenant: the operator registers an application that trusts a managed identity; the customer
+ * installs the application and grants it the vault. Names and tenant id are derived from the customer's name.
  */
 import { createHash } from 'node:crypto';
 import type { KeyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';

@@ -1,6 +1,6 @@
 /**
- * Azurite's answers without a socket: the SDK's request goes to the request listener of a server in this process. Azurite
- * does the same work as for a request on the wire, and a call costs about 60 % of one on the wire.
+ * Azurite's answers without a socket: the SDK's request goes to the request listener of a server in this process.
+ * Azurite does the same work as for a request on the wire, and a call costs about 60 % of one on the wire.
  */
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';

@@ -4,7 +4,7 @@ import { ownChain } from '../core/audit/chains.ts';
 import type { ChainPage, ChainPageRequest } from '../core/audit/ports.ts';
 import type { Service } from '../core/service.ts';
 
-async function entriesOf(page: (asked: ChainPageRequest) => Promise<ChainPage>): Promise<AuditEntry[]> {
+async function entriesOf(page: (page: ChainPageRequest) => Promise<ChainPage>): Promise<AuditEntry[]> {
   const entries: AuditEntry[] = [];
   let after: { after?: string } = {};
   for (;;) {
@@ -16,9 +16,9 @@ async function entriesOf(page: (asked: ChainPageRequest) => Promise<ChainPage>):
 }
 
 export const accountEntries = (name: string, instanceId: string, { accounts }: Pick<Service, 'accounts'>) =>
-  entriesOf((asked) => accounts.audit(name, instanceId, asked));
+  entriesOf((page) => accounts.audit(name, instanceId, page));
 
 export const bindingEntries = (bindingId: string, { bindings }: Pick<Service, 'bindings'>) =>
-  entriesOf((asked) => bindings.audit(bindingId, asked));
+  entriesOf((page) => bindings.audit(bindingId, page));
 
 export const ownEntries = (service: Pick<Service, 'serviceAudit'>) => entriesOf(ownChain(service).page);

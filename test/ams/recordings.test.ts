@@ -1,6 +1,6 @@
 /**
- * Requests that public recordings of Azure Media Services hold, compared with their answers. The fixtures are reduced to
- * facts of shape and status; `<guid>`, `<time>` and the like replace what differs with every run. `source` names
+ * Requests that public recordings of Azure Media Services hold, compared with their answers. The fixtures are reduced
+ * to facts of shape and status; `<guid>`, `<time>` and the like replace what differs with every run. `source` names
  * repository, file and commit. The recordings of Azure/azure-cli and the collection are under the MIT licence.
  */
 import { readFileSync } from 'node:fs';

@@ -76,14 +76,16 @@ async function read(path: string): Promise<AuditEntry[]> {
 }
 
 describe('reading the audit', () => {
-  test('reading the audit returns entries as they are stored, the newest last, in pages', async () => {
+  test('reading the audit returns entries as they are stored, without their salts, the newest last, in pages', async () => {
     const id = await sixEntries('paged');
     const entries = await read('/api/operator/accounts/Paged/audit?$top=4');
     expect(entries.map(({ sequence, type }) => [sequence, type])).toEqual([
       [1, 'AccountCreated'],
       ...[2, 3, 4, 5, 6].map((n) => [n, 'AccountUpdated']),
     ]);
-    expect(entries[5]).toEqual(await stored('paged', place(id, 6)));
+    const { salt, format, ...shown } = await stored<AuditEntry>('paged', place(id, 6));
+    expect([typeof salt, format]).toEqual(['string', 2]);
+    expect(entries[5]).toEqual(shown);
     const { body } = await got(200, world.api('GET', '/api/operator/accounts/paged/audit?$top=4'));
     expect(body.nextLink).toBe(
       `${world.stack.host.url}/api/operator/accounts/paged/audit?accountId=${id}&%24top=4&%24skipToken=0000000004`,
@@ -119,6 +121,17 @@ describe('reading the audit', () => {
       [first, second].toSorted(),
     );
     expect(body.value[0]).toMatchObject({ owner: 'contoso', deletedAt: expect.any(String), head: { sequence: 7 } });
+  });
+
+  test('the erasure of an audit is refused for a present account, and for one that was deleted just now', async () => {
+    const accountId = await sixEntries('erasing');
+    const erased = (body: object) => world.api('POST', '/api/operator/accounts/erasing/audit/erase', body);
+    await refused(409, 'Conflict', erased({ accountId }));
+    await refused(400, 'InvalidRequestContent', erased({}));
+    await got(200, world.api('DELETE', '/api/accounts/erasing'));
+    await refused(409, 'Conflict', erased({ accountId }));
+    await refused(404, 'NotFound', erased({ accountId: randomUUID() }));
+    expect((await read('/api/operator/accounts/erasing/audit')).every((entry) => !('erased' in entry))).toBe(true);
   });
 
   test('reading the audit of a key returns its bindings, each with a chain, and the service has one', async () => {

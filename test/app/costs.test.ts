@@ -10,7 +10,10 @@ import { got, newAccount, useStack, vaultWithKey, withCustomerKey } from './supp
 
 const world = useStack();
 
-/** Counts a batch as one. The overview is written in the background, and has its own costs (test/overview/changeCost.test.ts). */
+/**
+ * Counts a batch as one. The overview is written in the background, and has its own costs
+ * (test/overview/changeCost.test.ts).
+ */
 async function cost(status: number, answer: () => ReturnType<typeof world.api>): Promise<number> {
   const { host } = new URL(world.stack.azurite.tableUrl);
   let count = 0;

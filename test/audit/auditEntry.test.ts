@@ -10,7 +10,7 @@ import {
   headOf,
 } from '../../src/core/audit/auditEntry.ts';
 import type { Kek } from '../../src/core/crypto/accountKeyEnvelope.ts';
-import { start } from '../builders.ts';
+import { fixedRandom, start } from '../builders.ts';
 import { firstBrokenLink } from '../chain.ts';
 
 const chain = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
@@ -39,7 +39,7 @@ function chainOf(length: number, about = chain): AuditEntry[] {
   let head: ChainHead = emptyChain;
   for (let i = 0; i < length; i++) {
     const fact = facts[i % facts.length] ?? { type: 'AccountUpdated', actor };
-    const entry = appendEntry(about, head, fact, start + i * 1000, kekOf(i < length / 2 ? 1 : 2));
+    const entry = appendEntry(about, head, fact, start + i * 1000, kekOf(i < length / 2 ? 1 : 2), fixedRandom);
     entries.push(entry);
     head = headOf(entry);
   }
@@ -53,13 +53,29 @@ const edited = (entries: AuditEntry[], at: number, changes: Partial<AuditEntry>)
 
 describe('an audit entry', () => {
   it('an audit entry has an HMAC-SHA-256 over its canonical form (RFC 8785), and the hash of its predecessor', async () => {
-    const first = appendEntry(chain, emptyChain, { type: 'AccountCreated', actor, key: 'SystemKey' }, start, kekOf(1));
+    const first = appendEntry(
+      chain,
+      emptyChain,
+      { type: 'AccountCreated', actor, key: 'SystemKey' },
+      start,
+      kekOf(1),
+      fixedRandom,
+    );
+    const salt = Buffer.alloc(16, 0x5a).toString('base64url');
+    const pseudonym = createHmac('sha256', salt).update('actor\nops').digest('base64url');
     const canonical =
-      '{"actor":{"id":"ops","kind":"principal"},"at":"2026-11-23T12:00:00.000Z",' +
-      `"chain":"${chain}","key":"SystemKey","keyGeneration":1,"previousHash":"","sequence":1,"type":"AccountCreated"}`;
+      `{"actor":{"id":"${pseudonym}","kind":"principal"},"at":"2026-11-23T12:00:00.000Z","chain":"${chain}",` +
+      '"format":2,"key":"SystemKey","keyGeneration":1,"previousHash":"","sequence":1,"type":"AccountCreated"}';
     const hash = createHmac('sha256', Buffer.alloc(32, 0x11)).update(canonical).digest('base64url');
-    expect(first).toMatchObject({ sequence: 1, previousHash: '', keyGeneration: 1, hash });
-    const second = appendEntry(chain, headOf(first), { type: 'AccountDeleted', actor }, start + 1000, kekOf(2));
+    expect(first).toMatchObject({ sequence: 1, previousHash: '', keyGeneration: 1, actor, salt, hash });
+    const second = appendEntry(
+      chain,
+      headOf(first),
+      { type: 'AccountDeleted', actor },
+      start + 1000,
+      kekOf(2),
+      fixedRandom,
+    );
     expect(second).toMatchObject({ sequence: 2, previousHash: hash, keyGeneration: 2, at: '2026-11-23T12:00:01.000Z' });
   });
 });
@@ -121,7 +137,7 @@ describe('INV-6: a chain', () => {
     const forged = five.slice(0, 3);
     let last = headOf(five[2] ?? ({} as AuditEntry));
     for (const fact of facts.slice(3)) {
-      const entry = appendEntry(chain, last, fact, start, forger);
+      const entry = appendEntry(chain, last, fact, start, forger, fixedRandom);
       forged.push(entry);
       last = headOf(entry);
     }

@@ -6,6 +6,7 @@ import { Unavailable } from '../../src/core/base/errors.ts';
 import type { Kek } from '../../src/core/crypto/accountKeyEnvelope.ts';
 import { KeyMaterialMismatch } from '../../src/core/crypto/accountKeyEnvelope.ts';
 import type { Rings } from '../../src/core/rings/ring.ts';
+import { fixedRandom } from '../builders.ts';
 
 const chain = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
 const kek: Kek = { generation: 1, key: new Uint8Array(32).fill(0x11) };
@@ -16,7 +17,7 @@ function chainOf(length: number, about = chain, key = kek, from: ChainHead = emp
   const entries: AuditEntry[] = [];
   let head = from;
   for (let n = 0; n < length; n++) {
-    const entry = appendEntry(about, head, { type: 'AccountUpdated', actor, after: about }, n, key);
+    const entry = appendEntry(about, head, { type: 'AccountUpdated', actor, after: about }, n, key, fixedRandom);
     entries.push(entry);
     head = headOf(entry);
   }
@@ -189,7 +190,7 @@ describe('verifying a chain', () => {
     // Since then the chain has grown on another branch.
     const regrown = [...five.slice(0, 3)];
     for (const after of ['a', 'b', 'c'])
-      regrown.push(appendEntry(chain, headAt(regrown), { type: 'AccountUpdated', actor, after }, 9, kek));
+      regrown.push(appendEntry(chain, headAt(regrown), { type: 'AccountUpdated', actor, after }, 9, kek, fixedRandom));
     const stand = { rows: rowsOf(regrown), head: headAt(regrown) };
     expect(await verify(stand)).toMatchObject({ result: 'whole' });
     expect(await verify(stand, { announced: [headAt(five)] })).toMatchObject({

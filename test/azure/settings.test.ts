@@ -41,6 +41,11 @@ describe('the settings', () => {
     expect(read.KEYWARD_USER_ASSIGNED_IDENTITIES).toEqual([one]);
   });
 
+  it('the settings accept a GUID in capitals', () => {
+    const KEYWARD_TENANT_ID = needed.KEYWARD_TENANT_ID.toUpperCase();
+    expect(readSettings({ ...needed, KEYWARD_TENANT_ID })).toMatchObject({ KEYWARD_TENANT_ID });
+  });
+
   it('the settings can name the storage services instead of a connection string', () => {
     expect(readSettings(byIdentity)).toMatchObject(byIdentity);
   });
@@ -81,6 +86,11 @@ describe('the settings', () => {
     ['KEYWARD_IDENTITY_CLIENT_ID', { KEYWARD_IDENTITY_CLIENT_ID: '' }],
     ['KEYWARD_USER_ASSIGNED_IDENTITIES', { KEYWARD_USER_ASSIGNED_IDENTITIES: 'media' }],
     ['KEYWARD_USER_ASSIGNED_IDENTITIES', { KEYWARD_USER_ASSIGNED_IDENTITIES: '[{"id":"media"}]' }],
+    ['KEYWARD_USER_ASSIGNED_IDENTITIES', { KEYWARD_USER_ASSIGNED_IDENTITIES: '[null]' }],
+    ['KEYWARD_USER_ASSIGNED_IDENTITIES', { KEYWARD_USER_ASSIGNED_IDENTITIES: '[{"id":1,"principalId":2}]' }],
+    ['KEYWARD_USER_ASSIGNED_IDENTITIES', { KEYWARD_USER_ASSIGNED_IDENTITIES: '{}' }],
+    ['KEYWARD_OWNER_TAG', { KEYWARD_OWNER_TAG: 'a'.repeat(257) }],
+    ['OTEL_EXPORTER_OTLP_METRICS_ENDPOINT', { OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: 'collector:4318' }],
     ['KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS', { KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS: 'soon' }],
     ['KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS', { KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS: '5' }],
     ['KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS', { KEYWARD_LOOK_SPACING_SECONDS: '20' }],

@@ -77,7 +77,8 @@ describe('a remedy', () => {
     expect(remedyOf('NetworkPerimeterDenied', vault)).toContain('203.0.113.7');
   });
 
-  // Key Vault docs, managed-hsm/access-control: local RBAC; `--hsm-name` excludes `--vault-name` and `--name` of a vault.
+  // Key Vault docs, managed-hsm/access-control: local RBAC; `--hsm-name` excludes `--vault-name` and `--name` of a
+  // vault.
   it.each<[Cause, string]>([
     ['KeyDisabled', `az keyvault key set-attributes --hsm-name acmehsm --name cmk --version ${version} --enabled true`],
     ['KeyNotFound', 'az keyvault key recover --hsm-name acmehsm --name cmk'],

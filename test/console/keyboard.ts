@@ -21,7 +21,9 @@ const focused = `(() => {
 
 const mostSteps = 60;
 
-/** Tab after Tab to the element of this name. Every element on the way shows that it has the focus. Returns their names. */
+/**
+ * Tab after Tab to the element of this name. Every element on the way shows that it has the focus. Returns their names.
+ */
 export async function tabTo(page: Page, name: string | RegExp): Promise<string[]> {
   const passed: string[] = [];
   for (let step = 0; step < mostSteps; step++) {

@@ -1,4 +1,7 @@
-/** A connection plan: its az commands, its Bicep and its Terraform say the same, and the same as the guide for customers. */
+/**
+ * A connection plan: its az commands, its Bicep and its Terraform say the same, and the same as the guide for
+ * customers.
+ */
 import { readFileSync } from 'node:fs';
 import { parse } from '@cdktn/hcl2json';
 import { describe, expect, it, test } from 'vitest';

@@ -1,6 +1,6 @@
 /**
- * A writer of the tables edits one property of one row. `npm run bench -- security` tries every edit; this file tries some
- * of each kind of row, another choice with each seed.
+ * A writer of the tables edits one property of one row. `npm run bench -- security` tries every edit; this file tries
+ * some of each kind of row, another choice with each seed.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Edit, isSilent, startTamperingWorld, type TamperingWorld } from '../../bench/security/tampering.ts';

@@ -1,4 +1,7 @@
-/** What a page of the overview costs, counted as requests to the tables, however many accounts there are and whatever is down. */
+/**
+ * What a page of the overview costs, counted as requests to the tables, however many accounts there are and whatever is
+ * down.
+ */
 import { expect, test } from 'vitest';
 import type { IndexPosition } from '../../src/core/overview/indexRows.ts';
 import { type AccountFilter, listIndexedAccounts } from '../../src/core/overview/listAccounts.ts';

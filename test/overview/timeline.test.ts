@@ -1,6 +1,6 @@
 /** The time line across months, whose entries are in partitions of their own. */
 import { expect, test } from 'vitest';
-import type { AuditEntry } from '../../src/core/audit/auditEntry.ts';
+import type { ShownEntry } from '../../src/core/audit/auditEntry.ts';
 import { iso } from '../../src/core/base/time.ts';
 import type { TimelineOrder } from '../../src/core/overview/ports.ts';
 import { readTimeline } from '../../src/core/overview/timeline.ts';
@@ -15,7 +15,7 @@ const times = [
   '2031-12-31T23:59:59.999Z',
   '2032-01-01T00:00:00.000Z',
 ];
-const entryAt = (at: string): AuditEntry => ({
+const entryAt = (at: string): ShownEntry => ({
   ...({ at, chain: 'service', sequence: 1, type: 'LinkCreated', actor: { kind: 'keyward', id: 'rings' } } as const),
   previousHash: '',
   hash: '',

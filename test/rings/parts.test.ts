@@ -44,7 +44,9 @@ test('INV-1: several workers share a round of a ring’s pass, each account is p
     read: async () => ({ startedAt: 0, messages: 0, isDivided: true, bounds }),
   };
   const rings = await ringWorld(lab, { dailyPass });
-  /** A worker, and the accounts that it has read. It dies at the n-th one: from then on none of its calls has an effect. */
+  /**
+   * A worker, and the accounts that it has read. It dies at the n-th one: from then on none of its calls has an effect.
+   */
   const worker = async (diesAt = Number.POSITIVE_INFINITY) => {
     const read: string[] = [];
     const { accounts, ringStore, vaults } = lab.service;

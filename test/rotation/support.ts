@@ -52,7 +52,9 @@ export async function rewrapsOf(name: string, lab: Lab): Promise<{ before?: stri
 
 const ports = ['accounts', 'bindings', 'vaults', 'keyVault', 'queue'] as const;
 
-/** A process that dies before its n-th effect, which leaves what a process leaves that dies after the effect before it. */
+/**
+ * A process that dies before its n-th effect, which leaves what a process leaves that dies after the effect before it.
+ */
 export async function dyingAt(effect: number, lab: Lab) {
   const { mortalPort, hasDied } = dying(effect, 'before');
   const mortals = Object.fromEntries(ports.map((name) => [name, mortalPort(lab.service[name])])) as Partial<Service>;

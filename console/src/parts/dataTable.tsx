@@ -1,6 +1,6 @@
 /**
- * A table of any length: only the rows in view are in the document. The window scrolls, so that the keyboard scrolls it as every page. On
- * a narrow screen a row is a card, and each value has its column's name.
+ * A table of any length: only the rows in view are in the document. The window scrolls, so that the keyboard scrolls it
+ * as every page. On a narrow screen a row is a card, and each value has its column's name.
  */
 import { useWindowVirtualizer } from '@tanstack/react-virtual';
 import { type CSSProperties, type ReactNode, useEffect, useLayoutEffect, useRef, useState } from 'react';

@@ -1,16 +1,21 @@
-/** Filters of a view: their values are the query of its address. */
+/** Filters of a view: their values are the query of its address. They are not drawn again with each page of rows. */
 import { Field, Input, Select } from '@fluentui/react-components';
-import { useEffect, useState } from 'react';
+import { memo, useEffect, useState } from 'react';
 import { setQuery, useAddress } from '../navigation.tsx';
 
-/** The filters of these names that the address has. An empty one is no filter. */
-export function useFilters<N extends string>(...names: readonly N[]): Partial<Record<N, string>> {
-  const { query } = useAddress();
+/** The filters of these names that an address has. An empty one is no filter. */
+export function filtersOf<N extends string>(query: URLSearchParams, names: readonly N[]): Partial<Record<N, string>> {
   const entries = names.map((name) => [name, query.get(name)]).filter(([, value]) => value !== null && value !== '');
   return Object.fromEntries(entries) as Partial<Record<N, string>>;
 }
 
-export function ChoiceFilter({ name, label, choices }: { name: string; label: string; choices: readonly string[] }) {
+interface Choices {
+  readonly name: string;
+  readonly label: string;
+  readonly choices: readonly string[];
+}
+
+export const ChoiceFilter = memo(({ name, label, choices }: Choices) => {
   const { query } = useAddress();
   return (
     <Field label={label}>
@@ -22,10 +27,10 @@ export function ChoiceFilter({ name, label, choices }: { name: string; label: st
       </Select>
     </Field>
   );
-}
+});
 
 /** Takes effect with Enter or when the field is left, so that no call is made for each letter. */
-export function TextFilter({ name, label, hint }: { name: string; label: string; hint?: string }) {
+export const TextFilter = memo(({ name, label, hint }: { name: string; label: string; hint?: string }) => {
   const { query } = useAddress();
   const value = query.get(name) ?? '';
   const [text, setText] = useState(value);
@@ -41,24 +46,26 @@ export function TextFilter({ name, label, hint }: { name: string; label: string;
       />
     </Field>
   );
-}
+});
 
 /** A moment in the reader's zone; the address has it in UTC. */
-export function TimeFilter({ name, label }: { name: string; label: string }) {
+export const TimeFilter = memo(({ name, label }: { name: string; label: string }) => {
   const { query } = useAddress();
   return (
     <Field label={label}>
       <Input
         type="datetime-local"
         value={localOf(query.get(name))}
-        onChange={(_, { value }) => setQuery({ [name]: value === '' ? '' : new Date(value).toISOString() })}
+        onChange={(_, { value }) => setQuery({ [name]: isoOf(new Date(value)) })}
       />
     </Field>
   );
-}
+});
+
+/** Empty when it was no time, or one that a date cannot hold. */
+const isoOf = (at: Date): string => (Number.isNaN(at.getTime()) ? '' : at.toISOString());
 
 function localOf(utc: string | null): string {
-  if (utc === null || Number.isNaN(Date.parse(utc))) return '';
-  const at = new Date(utc);
-  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+  const at = new Date(utc ?? '');
+  return isoOf(new Date(at.getTime() - at.getTimezoneOffset() * 60_000)).slice(0, 16);
 }

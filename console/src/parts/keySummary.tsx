@@ -1,4 +1,7 @@
-/** A key of one customer: how it is, what to do, and its versions. The operator's view has links in it, the customer's none. */
+/**
+ * A key of one customer: how it is, what to do, and its versions. The operator's view has links in it, the customer's
+ * none.
+ */
 import type { ReactNode } from 'react';
 import type { Schemas } from '../api.ts';
 import { Remedy } from './copyable.tsx';

@@ -7,13 +7,20 @@ export function Loading({ what }: { what: string }) {
   return <Spinner size="small" label={`Loading ${what}`} className="loading" />;
 }
 
-export function Failure({ error, retry }: { error: Error; retry?: () => unknown }) {
-  const { title, advice } = explain(error);
+interface FailureProps {
+  readonly error: Error;
+  /** Absent: the title of a call that failed. */
+  readonly title?: string;
+  readonly retry?: () => unknown;
+}
+
+export function Failure({ error, title, retry }: FailureProps) {
+  const explained = title === undefined ? explain(error) : { title, advice: '' };
   return (
     <MessageBar intent="error" layout="multiline" className="message">
       <MessageBarBody>
-        <MessageBarTitle>{title}</MessageBarTitle>
-        {error.message} {advice}
+        <MessageBarTitle>{explained.title}</MessageBarTitle>
+        {error.message} {explained.advice}
         {retry === undefined ? null : (
           <Button size="small" onClick={() => void retry()} className="retry">
             Try again

@@ -1,6 +1,6 @@
 /**
- * The status of a key and the state of an account, as a badge: always with its word, never by color alone. A list draws a
- * hundred of them, so a badge is one element with the tokens of Fluent UI.
+ * The status of a key and the state of an account, as a badge: always with its word, never by color alone. A list draws
+ * a hundred of them, so a badge is one element with the tokens of Fluent UI.
  */
 const colors: Readonly<Record<string, 'success' | 'warning' | 'danger'>> = {
   Accessible: 'success',

@@ -1,4 +1,7 @@
-/** Tabs by the pattern of the WAI-ARIA Authoring Practices: Tab reaches the chosen one, and the arrow keys choose another. */
+/**
+ * Tabs by the pattern of the WAI-ARIA Authoring Practices: Tab reaches the chosen one, and the arrow keys choose
+ * another.
+ */
 import { type KeyboardEvent, type ReactNode, useId, useRef } from 'react';
 
 interface Props<T extends string> {

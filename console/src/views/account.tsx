@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { type Account, bodyOf } from '../api.ts';
 import { useConsole } from '../context.ts';
 import { accountMachine, keyStatusMachine } from '../machines.ts';
-import { Link, useAddress } from '../navigation.tsx';
+import { Link, nameIn, useAddress } from '../navigation.tsx';
 import { Remedy } from '../parts/copyable.tsx';
 import { OwnerLink } from '../parts/links.tsx';
 import { MachineDrawing } from '../parts/machine.tsx';
@@ -19,7 +19,7 @@ type Encryption = Extract<Account['properties']['encryption'], { type: 'Customer
 export default function AccountView() {
   const { api } = useConsole();
   const { path } = useAddress();
-  const name = decodeURIComponent(path.split('/').at(-1) ?? '');
+  const name = nameIn(path) ?? '';
   const { data, error, refetch } = useQuery({
     queryKey: ['account', name],
     queryFn: () => bodyOf(api.GET('/api/accounts/{accountName}', { params: { path: { accountName: name } } })),

@@ -1,17 +1,20 @@
 /** Accounts by their state. The filters are in the address, so a link shows what its sender saw. */
-import { bodyOf, type Schemas } from '../api.ts';
+import { type Api, bodyOf, type Schemas } from '../api.ts';
 import { useConsole } from '../context.ts';
-import { useList } from '../list.ts';
-import { Link } from '../navigation.tsx';
+import { type List, useList } from '../list.ts';
+import { Link, useAddress } from '../navigation.tsx';
 import { Counts } from '../parts/counts.tsx';
 import { type Column, DataTable } from '../parts/dataTable.tsx';
-import { ChoiceFilter, TextFilter, useFilters } from '../parts/filters.tsx';
+import { ChoiceFilter, filtersOf, TextFilter } from '../parts/filters.tsx';
 import { OwnerLink } from '../parts/links.tsx';
 import { Empty, Failure, Loading } from '../parts/states.tsx';
 import { Status } from '../parts/status.tsx';
 import { Ago } from '../parts/time.tsx';
 
 type Listed = Schemas['OverviewAccount'];
+
+const states = ['Enabled', 'CustomerKeyInaccessible', 'PendingDeletion'];
+const served = ['yes', 'untilLeaseEnd', 'no'];
 
 export const statuses = ['Accessible', 'Suspect', 'Inaccessible', 'Unreachable', 'Unknown'] as const;
 
@@ -29,24 +32,27 @@ const columns: readonly Column<Listed>[] = [
   { name: 'Since', width: '1fr', cell: ({ since }) => <Ago at={since} /> },
 ];
 
+export function accountsList(api: Api, query: URLSearchParams): List<Schemas['OverviewAccountList']> {
+  const filters = filtersOf(query, ['state', 'status', 'served', 'cause', 'owner', 'key', 'name']);
+  return {
+    key: ['accounts', filters],
+    // The API checks each value, and names the filter that it refuses.
+    read: (page) => bodyOf(api.GET('/api/operator/accounts', { params: { query: { ...page, ...filters } as never } })),
+    refetchInterval: 15_000,
+  };
+}
+
 export default function Accounts() {
   const { api } = useConsole();
-  const filters = useFilters('state', 'status', 'served', 'cause', 'owner', 'key', 'name');
-  const { rows, first, error, refetch, more, isComplete } = useList<Listed, Schemas['OverviewAccountList']>(
-    ['accounts', filters],
-    {
-      // The API checks each value, and names the filter that it refuses.
-      read: (page) =>
-        bodyOf(api.GET('/api/operator/accounts', { params: { query: { ...page, ...filters } as never } })),
-      refetchInterval: 15_000,
-    },
-  );
+  const { query } = useAddress();
+  const list = accountsList(api, query);
+  const { rows, first, error, refetch, more, isComplete } = useList<Listed, Schemas['OverviewAccountList']>(list);
   return (
     <>
       <div className="filters">
-        <ChoiceFilter name="state" label="State" choices={['Enabled', 'CustomerKeyInaccessible', 'PendingDeletion']} />
+        <ChoiceFilter name="state" label="State" choices={states} />
         <ChoiceFilter name="status" label="Key status" choices={statuses} />
-        <ChoiceFilter name="served" label="Data plane" choices={['yes', 'untilLeaseEnd', 'no']} />
+        <ChoiceFilter name="served" label="Data plane" choices={served} />
         <TextFilter name="owner" label="Owner" />
         <TextFilter name="name" label="Name begins with" />
         <TextFilter name="cause" label="Cause" />
@@ -71,7 +77,7 @@ export default function Accounts() {
       {rows === undefined && error === null ? <Loading what="accounts" /> : null}
       {rows?.length === 0 && isComplete ? (
         <Empty title="No account fits.">
-          {Object.keys(filters).length === 0 ? (
+          {query.size === 0 ? (
             <>Create the first one: PUT /api/accounts/&lt;name&gt;.</>
           ) : (
             <Link to="/accounts">Remove the filters.</Link>

@@ -47,7 +47,8 @@ export default function Audit() {
 
 export function AuditOf({ account }: { account: string }) {
   const { api } = useConsole();
-  const { rows, error, refetch, more } = useList<Entry, Schemas['AuditEntryList']>(['audit', account], {
+  const { rows, error, refetch, more } = useList<Entry, Schemas['AuditEntryList']>({
+    key: ['audit', account],
     read: (page) => entriesOf(api, account, page),
   });
   return (

@@ -2,10 +2,10 @@
 import { useQuery } from '@tanstack/react-query';
 import { type Api, bodyOf, type Schemas, skipTokenOf } from '../api.ts';
 import { useConsole } from '../context.ts';
-import { useList } from '../list.ts';
-import { Link } from '../navigation.tsx';
+import { type List, useList } from '../list.ts';
+import { Link, useAddress } from '../navigation.tsx';
 import { type Column, DataTable } from '../parts/dataTable.tsx';
-import { ChoiceFilter, TextFilter, useFilters } from '../parts/filters.tsx';
+import { ChoiceFilter, filtersOf, TextFilter } from '../parts/filters.tsx';
 import { accountsPath, KeyLink, OwnerLink } from '../parts/links.tsx';
 import { Empty, Failure, Loading } from '../parts/states.tsx';
 import { Status } from '../parts/status.tsx';
@@ -81,13 +81,20 @@ function Versions({ of: { versions, rotation } }: { of: Key }) {
   );
 }
 
-export default function Keys() {
-  const { api } = useConsole();
-  const filters = useFilters('status', 'cause', 'owner');
-  const { rows, error, refetch, more, isComplete } = useList<Key, Schemas['OverviewKeyList']>(['keys', filters], {
+export function keysList(api: Api, query: URLSearchParams): List<Schemas['OverviewKeyList']> {
+  const filters = filtersOf(query, ['status', 'cause', 'owner']);
+  return {
+    key: ['keys', filters],
     read: (page) => bodyOf(api.GET('/api/operator/keys', { params: { query: { ...page, ...filters } as never } })),
     refetchInterval: 15_000,
-  });
+  };
+}
+
+export default function Keys() {
+  const { api } = useConsole();
+  const { query } = useAddress();
+  const list = keysList(api, query);
+  const { rows, error, refetch, more, isComplete } = useList<Key, Schemas['OverviewKeyList']>(list);
   const changes = useChanges(api);
   return (
     <>

@@ -2,7 +2,7 @@
 import { bodyOf, type Schemas } from '../api.ts';
 import { useConsole } from '../context.ts';
 import { useList } from '../list.ts';
-import { Link, useAddress } from '../navigation.tsx';
+import { Link, nameIn, useAddress } from '../navigation.tsx';
 import { Counts } from '../parts/counts.tsx';
 import { KeySummary } from '../parts/keySummary.tsx';
 import { accountsPath, KeyLink } from '../parts/links.tsx';
@@ -12,8 +12,9 @@ import type { Key } from './keys.tsx';
 export default function Owner() {
   const { api } = useConsole();
   const { path } = useAddress();
-  const owner = decodeURIComponent(path.split('/').at(-1) ?? '');
-  const { rows, first, error, refetch, isComplete } = useList<Key, Schemas['OverviewOwner']>(['owner', owner], {
+  const owner = nameIn(path) ?? '';
+  const { rows, first, error, refetch, isComplete } = useList<Key, Schemas['OverviewOwner']>({
+    key: ['owner', owner],
     read: (query) => bodyOf(api.GET('/api/operator/owners/{owner}', { params: { path: { owner }, query } })),
     refetchInterval: 5_000,
   });

@@ -1,11 +1,11 @@
 /** What happened, over the chains of all accounts, all keys and the service. */
-import { bodyOf, type Schemas } from '../api.ts';
+import { type Api, bodyOf, type Schemas } from '../api.ts';
 import { useConsole } from '../context.ts';
-import { useList } from '../list.ts';
-import { Link } from '../navigation.tsx';
+import { type List, useList } from '../list.ts';
+import { Link, useAddress } from '../navigation.tsx';
 import { type Column, DataTable } from '../parts/dataTable.tsx';
 import { EntryFacts, entryActor } from '../parts/entry.tsx';
-import { ChoiceFilter, TextFilter, TimeFilter, useFilters } from '../parts/filters.tsx';
+import { ChoiceFilter, filtersOf, TextFilter, TimeFilter } from '../parts/filters.tsx';
 import { KeyLink } from '../parts/links.tsx';
 import { Empty, Failure, Loading } from '../parts/states.tsx';
 import { Time } from '../parts/time.tsx';
@@ -26,6 +26,7 @@ function Subject({ of: { kind, account, key } }: { of: Entry['subject'] }) {
   return <span>{kind}</span>;
 }
 
+const orders = ['newest', 'oldest'];
 const types = [
   'CustomerKeyInaccessible',
   'CustomerKeyRestored',
@@ -42,19 +43,26 @@ const types = [
   'StateDamaged',
 ];
 
+export function timelineList(api: Api, query: URLSearchParams): List<Schemas['Timeline']> {
+  const filters = filtersOf(query, ['from', 'to', 'order', 'type', 'owner', 'account', 'key']);
+  return {
+    key: ['timeline', filters],
+    read: (page) => bodyOf(api.GET('/api/operator/timeline', { params: { query: { ...page, ...filters } as never } })),
+  };
+}
+
 export default function Timeline() {
   const { api } = useConsole();
-  const filters = useFilters('from', 'to', 'order', 'type', 'owner', 'account', 'key');
-  const { rows, error, refetch, more, isComplete } = useList<Entry, Schemas['Timeline']>(['timeline', filters], {
-    read: (page) => bodyOf(api.GET('/api/operator/timeline', { params: { query: { ...page, ...filters } as never } })),
-  });
+  const { query } = useAddress();
+  const list = timelineList(api, query);
+  const { rows, error, refetch, more, isComplete } = useList<Entry, Schemas['Timeline']>(list);
   return (
     <>
       <div className="filters">
         <TimeFilter name="from" label="From" />
         <TimeFilter name="to" label="To" />
         <ChoiceFilter name="type" label="Type" choices={types} />
-        <ChoiceFilter name="order" label="Order" choices={['newest', 'oldest']} />
+        <ChoiceFilter name="order" label="Order" choices={orders} />
         <TextFilter name="owner" label="Owner" />
         <TextFilter name="account" label="Account" />
         <TextFilter name="key" label="Key identifier" />

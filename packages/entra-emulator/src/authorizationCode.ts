@@ -1,7 +1,7 @@
 /**
- * The authorization code flow of a single-page application (Microsoft docs: "OAuth 2.0 authorization code flow", RFC 7636).
- * The sign-in page lists the tenant's users, and one press of a button signs in without a password: the emulator is for
- * development. A code is valid once, for 10 minutes, and only with its verifier.
+ * The authorization code flow of a single-page application (Microsoft docs: "OAuth 2.0 authorization code flow", RFC
+ * 7636). The sign-in page lists the tenant's users, and one press of a button signs in without a password: the emulator
+ * is for development. A code is valid once, for 10 minutes, and only with its verifier.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import type { Principal } from './directory.ts';

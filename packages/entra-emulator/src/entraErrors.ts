@@ -1,6 +1,6 @@
 /**
- * Refusals of the token endpoint in Entra's form (Microsoft docs: "Microsoft Entra authentication and authorization error
- * codes"; texts, `error` and status as in publicly quoted answers).
+ * Refusals of the token endpoint in Entra's form (Microsoft docs: "Microsoft Entra authentication and authorization
+ * error codes"; texts, `error` and status as in publicly quoted answers).
  */
 import { randomUUID } from 'node:crypto';
 import type { Answer } from './http.ts';

@@ -1,7 +1,7 @@
 /**
- * Federated identity credentials: the tokens that an application accepts as its proof (Microsoft docs: "Workload identity
- * federation", "Important considerations and restrictions"). Issuer, subject and audience match exactly, case included.
- * The emulator verifies only its own tokens, which covers a managed identity that acts as an application.
+ * Federated identity credentials: the tokens that an application accepts as its proof (Microsoft docs: "Workload
+ * identity federation", "Important considerations and restrictions"). Issuer, subject and audience match exactly, case
+ * included. The emulator verifies only its own tokens, which covers a managed identity that acts as an application.
  */
 import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose';
 import { entraIssuer, type FederatedCredential } from './directory.ts';

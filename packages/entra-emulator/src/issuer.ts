@@ -1,7 +1,7 @@
 /**
  * An emulator of Microsoft Entra ID: tenants, identities and applications, the token endpoint, and the managed identity
- * endpoint of App Service, on one local port. Its tokens are signed and can be verified. `/control` changes the directory
- * (`GET /control` lists the calls).
+ * endpoint of App Service, on one local port. Its tokens are signed and can be verified. `/control` changes the
+ * directory (`GET /control` lists the calls).
  */
 import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';

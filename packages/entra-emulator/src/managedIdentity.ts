@@ -1,7 +1,7 @@
 /**
  * The managed identity endpoint of App Service and Functions (Microsoft docs: "How to use managed identities for App
- * Service and Azure Functions", REST endpoint reference): GET with the secret header, and 400 for an identity that is not
- * assigned. Every managed identity in the directory counts as assigned to the app.
+ * Service and Azure Functions", REST endpoint reference): GET with the secret header, and 400 for an identity that is
+ * not assigned. Every managed identity in the directory counts as assigned to the app.
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';

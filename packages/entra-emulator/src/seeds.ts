@@ -14,8 +14,8 @@ export const Name = name;
 export const TenantBody = z.strictObject({
   displayName: z.string().exactOptional(),
   /**
-   * The error for an application that is not installed here. Clients report both codes; Entra's error reference does not
-   * state which one a client credentials request gets.
+   * The error for an application that is not installed here. Clients report both codes; Entra's error reference does
+   * not state which one a client credentials request gets.
    */
   missingApp: z.enum(['AADSTS7000229', 'AADSTS700016']).default('AADSTS7000229'),
 });

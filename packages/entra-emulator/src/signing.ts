@@ -1,4 +1,6 @@
-/** Signing keys. Each tenant has a key id of its own, so that the JWKS of one tenant does not verify another's tokens. */
+/**
+ * Signing keys. Each tenant has a key id of its own, so that the JWKS of one tenant does not verify another's tokens.
+ */
 import { createHash } from 'node:crypto';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from 'jose';
 

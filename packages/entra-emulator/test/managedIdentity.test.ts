@@ -7,8 +7,8 @@ import { control, HOME, VAULT } from './support.ts';
 const USER = { clientId: 'aaaaaaaa-0000-4000-8000-000000000001', objectId: 'bbbbbbbb-0000-4000-8000-000000000001' };
 const RESOURCE_ID = '/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/User';
 
-// The SDK keeps the endpoint of its first request, and every token, for the life of the process: one issuer for the whole
-// file, and a resource of its own for each test that must not meet a token of another.
+// The SDK keeps the endpoint of its first request, and every token, for the life of the process: one issuer for the
+// whole file, and a resource of its own for each test that must not meet a token of another.
 let identity: Identity;
 beforeAll(async () => {
   identity = await startIdentity({

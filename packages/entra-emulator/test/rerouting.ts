@@ -1,8 +1,8 @@
 import { createDefaultHttpClient, type HttpClient } from '@azure/core-rest-pipeline';
 
 /**
- * MSAL takes no authority but https, and its metadata for the public cloud is built in: with that authority a credential sends
- * nothing but the token request itself, and an HTTP client can carry that to the issuer.
+ * MSAL takes no authority but https, and its metadata for the public cloud is built in: with that authority a
+ * credential sends nothing but the token request itself, and an HTTP client can carry that to the issuer.
  */
 export function throughIssuer(url: string, seen: string[] = []): HttpClient {
   const client = createDefaultHttpClient();

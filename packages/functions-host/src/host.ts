@@ -1,7 +1,8 @@
 /**
- * The Functions host for development: runs a built function app on this machine as the Azure Functions host runs it, for
- * `npm start` and for tests. It serves HTTP, timer, storage queue, Event Grid and Event Hub triggers, and its stop leaves
- * nothing behind. It has no output bindings, no retry policies and no scaling; a function that needs one is in error.
+ * The Functions host for development: runs a built function app on this machine as the Azure Functions host runs it,
+ * for `npm start` and for tests. It serves HTTP, timer, storage queue, Event Grid and Event Hub triggers, and its stop
+ * leaves nothing behind. It has no output bindings, no retry policies and no scaling; a function that needs one is in
+ * error.
  */
 import { resolve } from 'node:path';
 import { createAdminPages } from './admin.ts';
@@ -62,8 +63,8 @@ export interface Host {
   /** Delivers event bodies to the functions on an event hub; rejects with the first failure. */
   feedEventHub(eventHubName: string, bodies: readonly unknown[]): Promise<void>;
   /**
-   * Stops triggers, waits for work in flight, runs the appTerminate hooks, closes. `forced`: as when the platform ends a
-   * worker, the hooks run at once, and work in flight ends with them. Can be called again.
+   * Stops triggers, waits for work in flight, runs the appTerminate hooks, closes. `forced`: as when the platform ends
+   * a worker, the hooks run at once, and work in flight ends with them. Can be called again.
    */
   stop(how?: { forced: boolean }): Promise<void>;
 }

@@ -1,7 +1,7 @@
 /**
  * host.json, parsed and checked: the fields that change what this host does. It ignores other extensions, `logging` and
- * `extensionBundle`. Defaults are the documented ones (learn.microsoft.com/azure/azure-functions/functions-host-json and
- * the Storage queue, HTTP and Event Hubs extensions).
+ * `extensionBundle`. Defaults are the documented ones (learn.microsoft.com/azure/azure-functions/functions-host-json
+ * and the Storage queue, HTTP and Event Hubs extensions).
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -28,8 +28,8 @@ export class BodyTooLarge extends Error {
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * A header as Kestrel decodes it, in UTF-8, while Node decodes Latin-1. A value with a character above U+00FF then fails
- * in the worker, whose headers are byte strings. @throws TypeError for bytes that are not UTF-8
+ * A header as Kestrel decodes it, in UTF-8, while Node decodes Latin-1. A value with a character above U+00FF then
+ * fails in the worker, whose headers are byte strings. @throws TypeError for bytes that are not UTF-8
  */
 const utf8Of = (latin1: string): string => strictUtf8.decode(Buffer.from(latin1, 'latin1'));
 

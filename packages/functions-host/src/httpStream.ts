@@ -30,7 +30,14 @@ export function streamedInvocation(
  */
 const agent = new Agent({ keepAlive: true, maxFreeSockets: 0 });
 
-/** Forwards the request to the worker and its answer back; resolves when either side has ended. */
+/** A longer body is not held, so a request with one is sent once. */
+const heldBytes = 64 * 1024;
+
+/**
+ * Forwards the request to the worker and its answer back; resolves when either side has ended. A busy machine resets one
+ * new connection of a thousand before the worker has read it, so a reset before any answer is tried once more, with the
+ * same invocation id: the worker runs an invocation once, and answers on its latest connection.
+ */
 export function forward(
   httpUri: string,
   invocationId: string,
@@ -40,18 +47,30 @@ export function forward(
 ): Promise<void> {
   const { host = 'localhost', connection: _connection, ...headers } = request.headers;
   return new Promise((resolve) => {
-    const outgoing = sendRequest(new URL(request.url ?? '/', httpUri), {
-      agent,
-      method: request.method ?? 'GET',
-      headers: {
-        ...headers,
-        host,
-        'x-forwarded-host': host,
-        'x-forwarded-proto': schemeOf(request),
-        'x-ms-invocation-id': invocationId,
-      },
-    });
+    const send = () =>
+      sendRequest(new URL(request.url ?? '/', httpUri), {
+        agent,
+        method: request.method ?? 'GET',
+        headers: {
+          ...headers,
+          host,
+          'x-forwarded-host': host,
+          'x-forwarded-proto': schemeOf(request),
+          'x-ms-invocation-id': invocationId,
+        },
+      }).once('response', (incoming) => {
+        if (response.headersSent) return end();
+        response.writeHead(incoming.statusCode ?? 500, incoming.headers);
+        pipeline(incoming, response, end);
+      });
     const counted = request.pipe(countingTransform(maxBodyBytes));
+    const body: Buffer[] = [];
+    let length = 0;
+    counted.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      if (length <= heldBytes) body.push(chunk);
+    });
+    let outgoing = send();
     // What the caller still sends after an early answer is read and dropped, so that its connection stays usable.
     const end = () => {
       request.unpipe(counted);
@@ -63,12 +82,12 @@ export function forward(
       if (!response.headersSent && !response.destroyed) response.writeHead(500, { 'content-length': 0 }).end();
       end();
     };
-    outgoing.once('response', (incoming) => {
-      if (response.headersSent) return end();
-      response.writeHead(incoming.statusCode ?? 500, incoming.headers);
-      pipeline(incoming, response, end);
+    outgoing.once('error', (error: NodeJS.ErrnoException) => {
+      const isHeld = counted.readableEnded && length <= heldBytes;
+      if (error.code !== 'ECONNRESET' || !isHeld || response.headersSent || response.destroyed) return fail();
+      outgoing = send().once('error', fail);
+      outgoing.end(Buffer.concat(body));
     });
-    outgoing.once('error', fail);
     counted.once('error', fail);
     response.once('close', end);
     counted.pipe(outgoing);

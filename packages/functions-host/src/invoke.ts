@@ -3,8 +3,8 @@
  * preInvocation hooks, the function, postInvocation hooks, the response. A preInvocation hook that throws fails the
  * call and skips the postInvocation hooks; a postInvocation hook can change result and error.
  *
- * When an invocation exceeds functionTimeout, the real host restarts the worker process, which fails every invocation in
- * flight. This host fails them too, but the code of the app continues in the same process.
+ * When an invocation exceeds functionTimeout, the real host restarts the worker process, which fails every invocation
+ * in flight. This host fails them too, but the code of the app continues in the same process.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { LoadedFunction } from './functionInfo.ts';

@@ -1,8 +1,8 @@
 /**
  * One host as its own process: `node packages/functions-host/src/main.ts`, with HostOptions as JSON in the environment
  * variable HOST_OPTIONS or in the file that `--options` names. When ready it prints one line,
- * `{"url":…,"keys":…,"groups":…}`. It stops on SIGTERM, on SIGINT and when its standard input closes, so that it does not
- * outlive its parent. Warnings and errors go to standard error.
+ * `{"url":…,"keys":…,"groups":…}`. It stops on SIGTERM, on SIGINT and when its standard input closes, so that it does
+ * not outlive its parent. Warnings and errors go to standard error.
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';

@@ -1,7 +1,7 @@
 /**
- * One storage queue trigger on a real queue: polls with back-off, runs up to batchSize + newBatchThreshold messages at a
- * time, renews the invisibility of each while its handler runs, deletes it on success, releases it after a failure and
- * moves it to `<queue>-poison` after the last attempt (WebJobs SDK, QueueListener and QueueProcessor).
+ * One storage queue trigger on a real queue: polls with back-off, runs up to batchSize + newBatchThreshold messages at
+ * a time, renews the invisibility of each while its handler runs, deletes it on success, releases it after a failure
+ * and moves it to `<queue>-poison` after the last attempt (WebJobs SDK, QueueListener and QueueProcessor).
  */
 import type { DequeuedMessageItem, QueueClient, QueueServiceClient } from '@azure/storage-queue';
 import type { InfoOf, LoadedFunction } from './functionInfo.ts';

@@ -1,7 +1,7 @@
 /**
  * Selects the function for a request as the Functions host does (WebJobsRouter, ScriptRouteHandler): in the order of
- * names, the first function whose template, constraints and method match. A literal has no rank above a parameter, and a
- * wrong method is 404, not 405.
+ * names, the first function whose template, constraints and method match. A literal has no rank above a parameter, and
+ * a wrong method is 404, not 405.
  */
 import { matchTemplate, segmentsOf, type Template } from './routeTemplate.ts';
 

@@ -1,5 +1,6 @@
 /**
- * The messages between the Functions host and its Node worker, as `@azure/functions` reads and writes them: the part of `@azure/functions-core` (azure-functions-nodejs-worker, types-core) that this host uses.
+ * The messages between the Functions host and its Node worker, as `@azure/functions` reads and writes them: the part of
+ * `@azure/functions-core` (azure-functions-nodejs-worker, types-core) that this host uses.
  */
 
 export type LogLevel = 'trace' | 'debug' | 'information' | 'warning' | 'error' | 'critical' | 'none';

@@ -40,8 +40,8 @@ export function parseSchedule(text: string): Schedule {
 }
 
 /**
- * With less than a minute between two occurrences the host stores no schedule status, because storing it after every run
- * would cost more than a missed run (WebJobs SDK extensions, TimerTriggerAttributeBindingProvider).
+ * With less than a minute between two occurrences the host stores no schedule status, because storing it after every
+ * run would cost more than a missed run (WebJobs SDK extensions, TimerTriggerAttributeBindingProvider).
  */
 export function isFrequent(schedule: Schedule, now: number): boolean {
   let last = schedule.next(now);

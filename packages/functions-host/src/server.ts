@@ -12,7 +12,9 @@ export interface Server {
   close(): Promise<void>;
 }
 
-/** Kestrel's limit for an idle connection, so that the server does not close a pooled connection under a new request. */
+/**
+ * Kestrel's limit for an idle connection, so that the server does not close a pooled connection under a new request.
+ */
 const keepAliveMs = 130_000;
 const maxHeaderBytes = 32 * 1024;
 

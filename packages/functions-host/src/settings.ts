@@ -1,7 +1,7 @@
 /**
  * App settings: the `Values` of local.settings.json, overridden by the caller's, written into `process.env` for the app
- * and named by `%NAME%` in bindings. The environment belongs to the process, so two hosts in it must not contradict each
- * other. Start a host with other settings as its own process.
+ * and named by `%NAME%` in bindings. The environment belongs to the process, so two hosts in it must not contradict
+ * each other. Start a host with other settings as its own process.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -85,7 +85,10 @@ export function gate(): { opened: Promise<void>; open: () => void } {
   return { opened: promise, open };
 }
 
-/** Waits for an asynchronous state, generously, because test machines are busy. Unlike expect.poll it needs no test context. */
+/**
+ * Waits for an asynchronous state, generously, because test machines are busy. Unlike expect.poll it needs no test
+ * context.
+ */
 export function eventually<T>(read: () => T, timeout = 10_000) {
   const settles = (check: (value: Awaited<T>) => void) =>
     vi.waitFor(async () => check(await read()), { timeout, interval: 20 });

@@ -1,8 +1,9 @@
 /** Apps with `enableHttpStream`, through the library's own server, as the real host forwards to it. */
 import { once } from 'node:events';
-import { request } from 'node:http';
-import { Server } from 'node:net';
+import { createServer, request } from 'node:http';
+import { type AddressInfo, Server } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
+import { forward } from '../src/httpStream.ts';
 import { eventually, gate, startApp } from './app.ts';
 
 const setup = 'app.setup({ enableHttpStream: true });';
@@ -60,6 +61,32 @@ test('a handler of a streaming app that throws never answers, so the front end d
   const answer = await fetch(`${host.url}/api/throws`);
   expect([answer.status, await answer.text()]).toEqual([504, '']);
   expect(logged('error')).toEqual([expect.stringContaining('no')]);
+});
+
+const portOf = (server: Server) => (server.address() as AddressInfo).port;
+
+test('a request whose new connection to the worker is reset is sent once more with its body and invocation id, and not a third time', async () => {
+  let resets = 1;
+  const seen: unknown[] = [];
+  const worker = createServer(async (incoming, answer) => {
+    let text = '';
+    for await (const chunk of incoming) text += chunk;
+    if (resets-- > 0) return void incoming.socket.resetAndDestroy();
+    seen.push([incoming.headers['x-ms-invocation-id'], text]);
+    answer.end('done');
+  });
+  const front = createServer((incoming, answer) => {
+    void forward(`http://127.0.0.1:${portOf(worker)}/`, 'one', incoming, answer, 1_000);
+  });
+  for (const server of [worker, front]) {
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    onTestFinished(() => void server.close().closeAllConnections());
+  }
+  const call = () => fetch(`http://127.0.0.1:${portOf(front)}/`, { method: 'PATCH', body: 'tags' });
+  const answer = await call();
+  expect([answer.status, await answer.text(), seen]).toEqual([200, 'done', [['one', 'tags']]]);
+  resets = 2;
+  expect((await call()).status).toBe(500);
 });
 
 test('a stop of a streaming app waits for the request, and closes the server that the app opened', async () => {

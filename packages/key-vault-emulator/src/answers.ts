@@ -16,8 +16,8 @@ export type Answers = {
   /** True: the check for a missing key (404) comes before the check for a missing permission (403). */
   existenceBeforePermission: boolean;
   /**
-   * What a soft-deleted vault's host does: a network error code (`ENOTFOUND` by field reports), or an HTTP status, since
-   * Key Vault docs (general/soft-delete-overview) say that the DNS record is retained.
+   * What a soft-deleted vault's host does: a network error code (`ENOTFOUND` by field reports), or an HTTP status,
+   * since Key Vault docs (general/soft-delete-overview) say that the DNS record is retained.
    */
   deletedVault: string | number;
   /** Message of a 400 for a value that the key did not encrypt: today's, or the older one that names OAEP. */

@@ -44,7 +44,10 @@ export function resourceId(vault: Vault, key: string | undefined): string {
   return (key === undefined ? armId(vault) : `${armId(vault)}/keys/${key}`).toLowerCase();
 }
 
-/** Whether the principal has the permission. With RBAC also the assignment that grants it: the service names it in a header. */
+/**
+ * Whether the principal has the permission. With RBAC also the assignment that grants it: the service names it in a
+ * header.
+ */
 export function authorize(
   vault: Vault,
   principal: string,

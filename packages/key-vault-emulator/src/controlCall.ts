@@ -1,4 +1,7 @@
-/** What the calls of the control API share: a row of its table, and the parsing of input with errors that name the field. */
+/**
+ * What the calls of the control API share: a row of its table, and the parsing of input with errors that name the
+ * field.
+ */
 import * as z from 'zod';
 import { Refused } from './errors.ts';
 import type { ExampleNames } from './exampleNames.ts';

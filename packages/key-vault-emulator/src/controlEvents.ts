@@ -30,7 +30,8 @@ export const eventRoutes: ControlRoute[] = [
     example: () => example,
     async run(call) {
       const vault = vaultOf(call);
-      // A subscription that is put again, for example with another endpoint, still covers the versions it covered before.
+      // A subscription that is put again, for example with another endpoint, still covers the versions it covered
+      // before.
       const before = vault.subscriptions.find(({ name }) => name === param(call, 'name'));
       const made = await subscribed(call, before?.since ?? vault.changes, armId(vault));
       vault.subscriptions = replaced(vault.subscriptions, made);

@@ -1,4 +1,6 @@
-/** Control calls: what the customer does to keys. They need no token and no permission; the rules of the service apply. */
+/**
+ * Control calls: what the customer does to keys. They need no token and no permission; the rules of the service apply.
+ */
 import * as z from 'zod';
 import { deletedKeyBundle, keyBundle, keyUrl } from './bundles.ts';
 import { seconds } from './clock.ts';

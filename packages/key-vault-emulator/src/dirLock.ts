@@ -1,6 +1,7 @@
 /**
- * A lock that gives a folder to one process: a second `npm start` on the same data would overwrite the data of the first.
- * The lock is a socket, because the system closes it however its process ends. A file with a process id would remain.
+ * A lock that gives a folder to one process: a second `npm start` on the same data would overwrite the data of the
+ * first. The lock is a socket, because the system closes it however its process ends. A file with a process id would
+ * remain.
  */
 import { createHash } from 'node:crypto';
 import { realpath, rm } from 'node:fs/promises';

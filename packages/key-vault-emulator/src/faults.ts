@@ -57,7 +57,10 @@ export type Faults = {
   add(fault: FaultAction & Omit<Fault, 'id' | 'action'>): Fault;
   remove(id: string): boolean;
   clear(): void;
-  /** Takes the faults that act on this request at this stage: the delays up to the first fault that answers, and that fault. */
+  /**
+   * Takes the faults that act on this request at this stage: the delays up to the first fault that answers, and that
+   * fault.
+   */
   take(stage: Stage, target: Target): Fault[];
 };
 

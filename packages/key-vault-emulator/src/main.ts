@@ -28,7 +28,8 @@ const emulator = await startKeyVault({
 const end = () => void emulator.stop().then(() => process.exit(0));
 process.once('SIGTERM', end);
 process.once('SIGINT', end);
-// Only the end of a pipe means that the parent has ended: /dev/null ends at once, and a terminal has no parent behind it.
+// Only the end of a pipe means that the parent has ended: /dev/null ends at once, and a terminal has no parent behind
+// it.
 const input = fstatSync(0);
 if (input.isFIFO() || input.isSocket()) process.stdin.once('end', end).resume();
 

@@ -64,7 +64,10 @@ export type RoleAssignment = {
 export const keyTypes = ['RSA', 'RSA-HSM', 'EC', 'EC-HSM'] as const;
 export type KeyType = (typeof keyTypes)[number];
 
-/** The policy by which the private key can be exported. `data` is base64url; the emulator stores the policy and never evaluates it. */
+/**
+ * The policy by which the private key can be exported. `data` is base64url; the emulator stores the policy and never
+ * evaluates it.
+ */
 export type ReleasePolicy = { contentType?: string; data: string; immutable?: boolean };
 
 export type KeyVersion = {

@@ -62,7 +62,9 @@ export function requestKind(
   return version.kty.startsWith('EC') ? `EC${hsm}` : `RSA-${version.size}${hsm}`;
 }
 
-/** Takes one request of this kind from the vault's buckets, or reports that the limit is reached. `now` in milliseconds. */
+/**
+ * Takes one request of this kind from the vault's buckets, or reports that the limit is reached. `now` in milliseconds.
+ */
 export function admit(
   state: ThrottleState,
   settings: ThrottleSettings,

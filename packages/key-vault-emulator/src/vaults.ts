@@ -74,9 +74,9 @@ export function retentionDays(level: RecoveryLevel, days: number | undefined): n
 }
 
 /**
- * Key Vault docs, general/soft-delete-overview: the deletion of a vault also deletes its role assignments and Event Grid
- * subscriptions, and recovery does not restore them. Access policies are properties of the vault; the emulator deletes
- * them too, because that is the harder case for a client.
+ * Key Vault docs, general/soft-delete-overview: the deletion of a vault also deletes its role assignments and Event
+ * Grid subscriptions, and recovery does not restore them. Access policies are properties of the vault; the emulator
+ * deletes them too, because that is the harder case for a client.
  */
 export function deleteVault(vaults: Vaults, vault: Vault, now: number): void {
   vault.roleAssignments = [];

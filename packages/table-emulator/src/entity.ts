@@ -1,6 +1,6 @@
 /**
- * Entities as the Table service stores them, and its limits (Microsoft, "Understanding the Table service data model" and
- * "Scalability and performance targets for Table storage").
+ * Entities as the Table service stores them, and its limits (Microsoft, "Understanding the Table service data model"
+ * and "Scalability and performance targets for Table storage").
  */
 import { refusal } from './errors.ts';
 
@@ -42,7 +42,10 @@ const maxPropertyBytes = 64 * 1024;
 const maxEntityBytes = 1024 * 1024;
 const maxProperties = 252;
 
-/** The properties of a body that are stored: without keys, metadata of the answer, and those without a value. @throws TableError */
+/**
+ * The properties of a body that are stored: without keys, metadata of the answer, and those without a value. @throws
+ * TableError
+ */
 export function storedProperties(body: Properties): Properties {
   const names = Object.keys(body).filter((name) => !systemProperties.has(name) && !isMetadata(name));
   const stored: Record<string, unknown> = {};

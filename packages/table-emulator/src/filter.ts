@@ -1,6 +1,6 @@
 /**
- * `$filter` of a query (Microsoft, "Querying tables and entities"): comparisons of a property with a constant, `and`, `or`, `not` and
- * parentheses. A property that an entity lacks fits no comparison.
+ * `$filter` of a query (Microsoft, "Querying tables and entities"): comparisons of a property with a constant, `and`,
+ * `or`, `not` and parentheses. A property that an entity lacks fits no comparison.
  */
 import type { Entity } from './entity.ts';
 import { refusal } from './errors.ts';

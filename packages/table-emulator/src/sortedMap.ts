@@ -1,6 +1,6 @@
 /**
- * A map in the order of its keys, by UTF-16 code unit as the Table service orders them. The keys are held in chunks, so that a million
- * insertions in any order stay cheap.
+ * A map in the order of its keys, by UTF-16 code unit as the Table service orders them. The keys are held in chunks, so
+ * that a million insertions in any order stay cheap.
  */
 const chunkSize = 512;
 

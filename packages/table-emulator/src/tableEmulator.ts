@@ -1,6 +1,6 @@
 /**
- * Azure Table Storage in memory, behind the `httpClient` option of `@azure/data-tables`: the SDK serializes, signs, batches and retries as
- * it does on a network, and its requests are answered in this process.
+ * Azure Table Storage in memory, behind the `httpClient` option of `@azure/data-tables`: the SDK serializes, signs,
+ * batches and retries as it does on a network, and its requests are answered in this process.
  */
 import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';

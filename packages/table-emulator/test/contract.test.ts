@@ -1,7 +1,7 @@
 /**
- * What the adapters rely on in the Table service, by the SDK's own client: one suite for Azurite and for the emulator in memory. Expected
- * values are Microsoft's ("Table Storage error codes", "Understanding the Table service data model", "Performing entity group
- * transactions"); where Azurite differs from them, the row says so.
+ * What the adapters rely on in the Table service, by the SDK's own client: one suite for Azurite and for the emulator
+ * in memory. Expected values are Microsoft's ("Table Storage error codes", "Understanding the Table service data
+ * model", "Performing entity group transactions"); where Azurite differs from them, the row says so.
  */
 import {
   odata,

@@ -54,8 +54,9 @@ export interface OlderAccountKeys {
 }
 
 /**
- * One generation of the account key that has wrapped data keys. Callers hold the wrapped forms, so what opens them stays until the
- * operator destroys it, also when the account has a newer key; the account key itself is not retained for that.
+ * One generation of the account key that has wrapped data keys. Callers hold the wrapped forms, so what opens them
+ * stays until the operator destroys it, also when the account has a newer key; the account key itself is not retained
+ * for that.
  */
 export interface DataKeyGeneration {
   readonly generation: number;
@@ -68,7 +69,9 @@ export interface DataKeyGeneration {
   readonly destroyedAt?: EpochMs;
 }
 
-/** The waiting window of a deletion. Nothing is destroyed before `purgeAt`, and the account can be recovered until then. */
+/**
+ * The waiting window of a deletion. Nothing is destroyed before `purgeAt`, and the account can be recovered until then.
+ */
 export interface PendingDeletion {
   readonly deletedAt: EpochMs;
   readonly purgeAt: EpochMs;
@@ -111,13 +114,18 @@ export interface ActiveAccount extends AccountFacts {
   readonly keksFrom?: Readonly<Partial<Record<RingName, number>>>;
   /** Absent until the account's first data key; in the order of generations. */
   readonly dataKeyGenerations?: readonly DataKeyGeneration[];
-  /** Shortens the lease of the account key: seconds, or 0 when every use must ask the vault. Absent: the service's own. */
+  /**
+   * Shortens the lease of the account key: seconds, or 0 when every use must call the vault. Absent: the lease of the
+   * service.
+   */
   readonly leaseSeconds?: number;
   /**
    * Writes an audit entry for each use of the account key and each reveal of a secret: the customer's own access log.
    */
   readonly auditKeyUse?: boolean;
-  /** The account was deleted and can be recovered. Until then every call is refused but GET, LIST, DELETE and recover. */
+  /**
+   * The account was deleted and can be recovered. Until then every call is refused but GET, LIST, DELETE and recover.
+   */
   readonly pendingDeletion?: PendingDeletion;
 }
 
@@ -161,8 +169,8 @@ export function verdictOn(view: Pick<AccountView, 'record' | 'watch'>): Verdict 
 }
 
 /**
- * Of its own the account has only the waiting window of a deletion. One write of the watch blocks or restores all
- * accounts of a key at once.
+ * The state follows from the watch of the key: one write of the watch blocks or restores all its accounts at once. The
+ * account itself stores only the waiting window of a deletion.
  */
 export function stateOf(view: Pick<AccountView, 'record' | 'watch'>): AccountState {
   if (view.record.pendingDeletion !== undefined) return 'PendingDeletion';
@@ -174,7 +182,7 @@ export const isWrappedBy = ({ encryption }: ActiveAccount, bindingId: string, ve
 
 export const etagOf = (record: AccountRecord): string => `"${record.instanceId}.${record.revision}"`;
 
-/** What opening an account key needs of its record. */
+/** The part of a record that is needed to open its account key. */
 export type WrappedAccount = Pick<
   ActiveAccount,
   'name' | 'instanceId' | 'accountKeyGeneration' | 'wrappedAccountKey'
@@ -200,10 +208,16 @@ export function boundOf(
   return { name: fold(record.name), instanceId: record.instanceId, version, follows };
 }
 
-/** Where the account permits no lease, what was opened for one use ends this long after its unwrap began: time for the answer to travel. */
+/**
+ * An account key that was opened for one use, because the account permits no lease, ends this long after its unwrap
+ * began. The time is for the answer of the vault to arrive.
+ */
 export const onceTermMs = 10_000;
 
-/** The policy as it is for this account: `leaseSeconds` of the account shorten the service's own, and 0 means no grace either. */
+/**
+ * The policy as it is for this account: `leaseSeconds` of the account shorten the service's own, and 0 means no grace
+ * either.
+ */
 export function leasePolicyOf({ leaseSeconds }: Pick<ActiveAccount, 'leaseSeconds'>, policy: Policy): Policy {
   if (leaseSeconds === 0) return { ...policy, leaseSeconds: onceTermMs / 1000, leaseGraceSeconds: 0 };
   return { ...policy, leaseSeconds: Math.min(policy.leaseSeconds, leaseSeconds ?? policy.leaseSeconds) };

@@ -4,7 +4,7 @@ import { retryLostRaces } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
 import type { AccountsDeps } from './deps.ts';
 
-export type AppendTools = Pick<AccountsDeps, 'accounts' | 'serialize' | 'rings' | 'clock' | 'trigger'>;
+export type AppendTools = Pick<AccountsDeps, 'accounts' | 'serialize' | 'rings' | 'clock' | 'random' | 'trigger'>;
 
 /** Appends to the chain of exactly this account instance. False: the instance is gone, and nothing is written. */
 export async function appendToChain(
@@ -18,7 +18,14 @@ export async function appendToChain(
     retryLostRaces(async () => {
       const stored = await tools.accounts.read(fold(name));
       if (stored === undefined || stored.value.instanceId !== instanceId) return false;
-      const added = appendEntries(instanceId, stored.value.audit, triggered, tools.clock.now(), audit.newest);
+      const added = appendEntries(
+        instanceId,
+        stored.value.audit,
+        triggered,
+        tools.clock.now(),
+        audit.newest,
+        tools.random,
+      );
       await tools.accounts.save({ value: { ...stored.value, audit: added.head }, etag: stored.etag }, added.entries);
       return true;
     }),

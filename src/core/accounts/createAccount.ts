@@ -1,7 +1,7 @@
 /**
  * Creates an account. Order: the key is validated and proven by a remote unwrap (nothing is stored yet) → directory →
- * binding (bindAccount.ts) → record with its audit entry. A crash in between leaves rows that a new try removes or uses,
- * and never a record without them.
+ * binding (bindAccount.ts) → record with its audit entry. A crash in between leaves rows that a new try removes or
+ * uses, and never a record without them.
  */
 
 import type { Actor, AuditFacts } from '../audit/auditEntry.ts';

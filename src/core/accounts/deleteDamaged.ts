@@ -20,7 +20,14 @@ export async function deleteDamaged(folded: string, etag: string, actor: Actor, 
   }
   const { audit } = await service.rings();
   const now = clock.now();
-  const entry = appendEntry(known.first.chain, known.head, { type: 'AccountDeleted', actor }, now, audit.newest);
+  const entry = appendEntry(
+    known.first.chain,
+    known.head,
+    { type: 'AccountDeleted', actor },
+    now,
+    audit.newest,
+    service.random,
+  );
   const record: DeletingAccount = {
     lifecycle: 'deleting',
     name: folded,

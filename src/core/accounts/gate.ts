@@ -51,7 +51,9 @@ export function refuseUnlessEnabled(view: AccountView): void {
   );
 }
 
-/** Why the account key did not open. The denial of a principal that the customer never granted is Keyward's own fault. */
+/**
+ * Why the account key did not open. The denial of a principal that the customer never granted is Keyward's own fault.
+ */
 export function causeOf({ watch }: AccountView, { cause, observed }: UnwrapFailure): Cause {
   const { principal } = observed;
   return watch !== undefined && isOfReplacedIdentity(watch, { cause, ...defined({ principal }) })
@@ -74,8 +76,8 @@ const retrySoonSeconds = 10;
 const retryLaterSeconds = 60;
 
 /**
- * The account key cannot be used now. Never a 403: only the verdict blocks an account (INV-2). A wrapped key that is not the account's is
- * no outage either, and a repetition does not fix it.
+ * The account key cannot be used now. Never a 403: only the verdict blocks an account (INV-2). A wrapped key that is
+ * not the account's is no outage either, and a repetition does not fix it.
  */
 export function keyUnreachable(view: AccountView, cause: Cause): Unavailable | Refusal {
   const about = { target: view.record.name, info: infoOf(view, cause) };

@@ -1,8 +1,9 @@
 /**
  * Key use: the remote unwraps of an account's key. They are audited in the account's chain when the account requests
- * it, as the customer's own access log. The entries are written after the operation that used the key: no verdict and
- * no held key waits for them. A call or a new lease ends after they are written, because an invocation that has ended
- * may not write any more. A failed entry fails no operation; it is logged.
+ * it, as the customer's own access log. The entries are written after the operation that used the key, so that no
+ * verdict waits for them and no account key stays in memory for them. A call or a new lease ends after they are
+ * written, because an invocation that has ended may not write any more. A failed entry fails no operation; it is
+ * logged.
  */
 
 import type { Actor, AuditFacts, KeyPurpose } from '../audit/auditEntry.ts';
@@ -67,7 +68,7 @@ export async function auditKeyUses(
   }
 }
 
-/** Runs `work` with a vault that records its unwraps, and audits them at the end, however it ends. */
+/** Runs `work` with a vault that records its unwraps, and audits them at the end, also when `work` fails. */
 export async function withKeyUse<S extends AuditTools & Pick<AccountsDeps, 'keyVault'>, T>(
   user: KeyUser,
   service: S,

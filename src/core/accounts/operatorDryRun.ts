@@ -1,6 +1,7 @@
 /**
- * The operator's dry run, by account and by key: the checks of validateEncryption.ts in every state of an account. The account itself
- * refuses a dry run while its key is inaccessible (INV-3), which is when a person on call needs one. Nothing is changed or stored.
+ * The operator's dry run, by account and by key: the checks of validateEncryption.ts in every state of an account. The
+ * account itself refuses a dry run while its key is inaccessible (INV-3), which is when a person on call needs one.
+ * Nothing is changed or stored.
  */
 import { Refusal } from '../base/errors.ts';
 import type { KeyVaultIdentity } from '../customerKey/binding.ts';
@@ -10,7 +11,10 @@ import type { AccountsDeps } from './deps.ts';
 import { getAccount } from './readAccount.ts';
 import { type Validation, validateKey } from './validateEncryption.ts';
 
-/** The version that wraps the account key, through the account's identity. No checks for an account under the system key. */
+/**
+ * The version that wraps the account key, through the account's identity. No checks for an account under the system
+ * key.
+ */
 export async function validateKeyOfAccount(
   name: string,
   waitSeconds: number,
@@ -32,7 +36,9 @@ export interface KeyToValidate {
   readonly location?: string;
 }
 
-/** @throws Refusal InvalidRequestContent of an unknown region, or when no owner is named and none has claimed the vault */
+/**
+ * @throws Refusal InvalidRequestContent of an unknown region, or when no owner is named and none has claimed the vault
+ */
 export async function validateKeyOf(
   { keyIdentifier, identity, owner, location = '' }: KeyToValidate,
   waitSeconds: number,

@@ -32,7 +32,9 @@ function pendingRefusal(name: string, { deletedAt, purgeAt }: PendingDeletion, r
   );
 }
 
-/** Whether a deletion would destroy anything: a secret of the account, or data that the service has under its data keys. */
+/**
+ * Whether a deletion would destroy anything: a secret of the account, or data that the service has under its data keys.
+ */
 export async function hasProtectedData(
   { name, dataKeyGenerations = [] }: ActiveAccount,
   { secrets }: Pick<AccountsDeps, 'secrets'>,

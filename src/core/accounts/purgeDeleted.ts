@@ -1,7 +1,7 @@
 /**
- * Destroys the keys of deleted accounts whose waiting window has ended. Each sweep runs it. The schedule only says which
- * records to read: the record decides, and a row that no record names is removed. A row is written before its record, and
- * is read a day later at the earliest, so no writer can still be between the two.
+ * Destroys the keys of deleted accounts whose waiting window has ended. Each sweep runs it. The schedule only says
+ * which records to read: the record decides, and a row that no record names is removed. A row is written before its
+ * record, and is read a day later at the earliest, so no writer can still be between the two.
  */
 import pLimit from 'p-limit';
 import { describeError, retryLostRaces } from '../base/errors.ts';

@@ -12,7 +12,7 @@ const rememberedAtOnce = 10_000;
 const mostOfOneCaller = 30;
 
 export function createRefusedCalls(
-  tools: Pick<AccountsDeps, 'accounts' | 'serialize' | 'serviceAudit' | 'rings' | 'clock'>,
+  tools: Pick<AccountsDeps, 'accounts' | 'serialize' | 'serviceAudit' | 'rings' | 'clock' | 'random'>,
 ): RefusedCalls {
   const auditedAt = lruCache<number>(rememberedAtOnce);
   const callers = lruCache<{ readonly since: number; count: number }>(rememberedAtOnce);

@@ -1,6 +1,6 @@
 /**
  * Rotates an account key itself, after a suspected leak: a new key of the next generation under the same customer key
- * or the system key. The older key decrypts and encrypts nothing new. A background pass encrypts the secrets under the
+ * or the system key. The older key only decrypts. A background pass encrypts the secrets under the
  * new key and then destroys the older one.
  */
 
@@ -42,7 +42,10 @@ export function rotateAccountKey(
   });
 }
 
-/** The current version of the key: a newer version that breaks a rule must not delay the answer to a leak. */
+/**
+ * Uses the current version of the customer key. A newer version that breaks a rule must not delay the response to a
+ * leak.
+ */
 function inputOf(encryption: Encryption): EncryptionInput {
   if (encryption.type === 'SystemKey') return { type: 'SystemKey' };
   const { keyIdentifier, version, binding } = encryption;

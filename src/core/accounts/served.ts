@@ -1,6 +1,7 @@
 /**
- * What the data plane gets of an account now: `Enabled` alone hides that a vault has not answered for an hour. Only what is proven
- * counts: a verdict that no look has renewed serves until a lease of its time would end.
+ * Whether the calls on data keys and secrets of an account work now. The state alone does not say it: an account stays
+ * `Enabled` while its vault has not answered for an hour. Only a proof counts: a verdict that no look has renewed
+ * serves the account until a lease from the time of that verdict would end.
  */
 import type { Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';

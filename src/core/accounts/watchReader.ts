@@ -1,7 +1,8 @@
 /**
- * The watch as calls read it. All accounts of a key read one row, and a partition of the tables answers 2,000 reads a second. So a process
- * that reads one watch very often serves its own copy of it for up to a second, while every version is Accessible. That second is part of
- * the bounds of docs/states-and-bounds.md; a watch that is read less often, or that says anything but Accessible, is read every time.
+ * The watch as calls read it. All accounts of a key read one row, and a partition of the tables answers 2,000 reads a
+ * second. So a process that reads one watch very often serves its own copy of it for up to a second, while every
+ * version is Accessible. That second is part of the bounds of docs/states-and-bounds.md; a watch that is read less
+ * often, or that says anything but Accessible, is read every time.
  */
 import type { Clock } from '../base/effects.ts';
 import { lruCache } from '../base/lruCache.ts';
@@ -40,7 +41,8 @@ export function createWatchReader(clock: Clock): WatchReader {
       const { copy } = entry;
       if (entry.reads > oftenReads && copy !== undefined && now - copy.at < secondMs) return copy.watch;
       const watch = (await bindings.readWatch(bindingId))?.value;
-      // A write of this process that came in between has put another entry in its place, and this one is not read again.
+      // A write of this process that came in between has put another entry in its place, and this one is not read
+      // again.
       entry.copy = watch !== undefined && isAccessible(watch) ? { watch, at: now } : undefined;
       return watch;
     },

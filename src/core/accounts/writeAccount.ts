@@ -6,7 +6,7 @@ import type { Stored } from '../base/stored.ts';
 import type { AccountRecord, AccountView, ActiveAccount } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
 
-type WriteTools = Pick<AccountsDeps, 'accounts' | 'rings' | 'clock' | 'trigger'>;
+type WriteTools = Pick<AccountsDeps, 'accounts' | 'rings' | 'clock' | 'random' | 'trigger'>;
 
 /** @throws LostRace when another caller has taken the name in the meantime. */
 export async function insertAccount(
@@ -16,7 +16,7 @@ export async function insertAccount(
 ): Promise<Stored<ActiveAccount>> {
   const { audit } = await tools.rings();
   const [fact = facts] = withTrigger([facts], tools.trigger);
-  const entry = appendEntry(record.instanceId, emptyChain, fact, tools.clock.now(), audit.newest);
+  const entry = appendEntry(record.instanceId, emptyChain, fact, tools.clock.now(), audit.newest, tools.random);
   const value = { ...record, revision: 1, audit: headOf(entry) };
   return { value, etag: await tools.accounts.create(value, [entry]) };
 }
@@ -49,7 +49,14 @@ export async function saveWithSameEtag<T extends AccountRecord>(
   let current = before;
   for (let tries = 1; ; tries++) {
     const now = tools.clock.now();
-    const { entries, head } = appendEntries(next.instanceId, current.value.audit, triggered, now, audit.newest);
+    const { entries, head } = appendEntries(
+      next.instanceId,
+      current.value.audit,
+      triggered,
+      now,
+      audit.newest,
+      tools.random,
+    );
     const value = { ...next, audit: head };
     try {
       return { value, etag: await tools.accounts.save({ value, etag: current.etag }, entries) };

@@ -3,8 +3,9 @@ import type { AccountInput } from '../accounts/planChange.ts';
 import type { ArmPath } from '../base/armPath.ts';
 import { fold } from '../base/names.ts';
 import type { EpochMs } from '../base/time.ts';
+import { parseDeferred } from './deferredChange.ts';
 import type { AmsDeps } from './deps.ts';
-import { type Operation, parseDeferred } from './operation.ts';
+import type { Operation } from './operation.ts';
 import type { OperationStore } from './ports.ts';
 
 export interface AwaitedAccount {

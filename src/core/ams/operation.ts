@@ -2,7 +2,6 @@
  * A long-running operation as in Azure Resource Manager: an accepted change of an account, and its result. It holds the
  * input while work is left, and never a secret.
  */
-import * as z from 'zod';
 import type { AccountInput } from '../accounts/planChange.ts';
 import type { Preconditions } from '../accounts/writeAccount.ts';
 import type { Actor } from '../audit/auditEntry.ts';
@@ -25,45 +24,6 @@ export interface RequestedChange extends Change {
   readonly actor: Actor;
   readonly mayRelease: boolean;
 }
-
-const text = z.string().max(1_000);
-const identity = z.union([
-  z.strictObject({ useSystemAssignedIdentity: z.literal(true) }),
-  z.strictObject({ useSystemAssignedIdentity: z.literal(false), userAssignedIdentity: text }),
-  z.strictObject({
-    useSystemAssignedIdentity: z.literal(false),
-    userAssignedIdentity: text,
-    federatedIdentityClientId: text,
-    tenantId: text,
-  }),
-]);
-
-/**
- * The changes that an operation can hold. It is parsed again when the operation runs; what a value may be is checked again where it
- * is used. Leaving a customer key is not in it: that needs a role, and never waits (INV-14).
- */
-const deferredChange = z.strictObject({
-  account: text,
-  method: z.enum(['put', 'patch']),
-  input: z.strictObject({
-    owner: text.exactOptional(),
-    location: text.exactOptional(),
-    tags: z.record(z.string(), z.string()).exactOptional(),
-    encryption: z
-      .union([
-        z.strictObject({ type: z.literal('SystemKey') }),
-        z.strictObject({ type: z.literal('CustomerKey'), keyIdentifier: text, identity }),
-      ])
-      .exactOptional(),
-    auditKeyUse: z.boolean().exactOptional(),
-    leaseSeconds: z.number().exactOptional(),
-    place: z.strictObject({ subscriptionId: text, resourceGroup: text }),
-    kept: z.record(z.string(), z.unknown()).exactOptional(),
-  }),
-}) satisfies z.ZodType<Change>;
-
-/** @throws ZodError for what no version of Keyward lets wait */
-export const parseDeferred = (change: unknown): Change => deferredChange.parse(change);
 
 /** The account's instance and key when the change was accepted: what the change was meant for. */
 export interface Basis {

@@ -23,8 +23,8 @@ export async function deleteOrphanedSecrets(
   { account, after }: OrphanedSecretsWork,
   service: AmsDeps,
 ): Promise<OrphanedSecretsWork | undefined> {
-  const asked = { limit: pageSize, ...defined({ after }) };
-  const { rows, next } = await service.secrets.page(account, asked);
+  const page = { limit: pageSize, ...defined({ after }) };
+  const { rows, next } = await service.secrets.page(account, page);
   const record = (await findAccount(account, service))?.record;
   // A deletion removes them with the rest, and nothing is destroyed while it can be taken back.
   if (record === undefined || record.pendingDeletion !== undefined) return undefined;

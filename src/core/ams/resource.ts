@@ -1,7 +1,6 @@
 /**
  * Resources of another contract (Azure Media Services) that hold secrets: one row each in the account's partition. All
- * other properties are in the row as received. In place of a secret the row has a hole, and names the protected secret
- * of the account that belongs there.
+ * other properties are in the row as received. A secret is left out of the properties. The row names the protected secret of the account that holds its value.
  */
 
 import { defined } from '../base/defined.ts';
@@ -29,7 +28,7 @@ export type JsonPath = readonly (string | number)[];
 export interface NamedSecret {
   readonly kind: SecretKind;
   readonly name: string;
-  /** Where it belongs in the properties. */
+  /** The path in the properties at which the secret was. */
   readonly at: JsonPath;
 }
 
@@ -93,7 +92,7 @@ export function resourceNotFound(ref: ResourceRef): Refusal {
   });
 }
 
-/** The properties, with a value where a secret belongs. */
+/** The properties, with each value at the path of its secret. */
 export function withAt(properties: Json, at: JsonPath, value: unknown): Json {
   const copy = structuredClone(properties) as Record<string | number, unknown>;
   let place = copy;

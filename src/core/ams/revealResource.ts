@@ -1,4 +1,7 @@
-/** A resource with its secrets. Each is revealed as by any other call: gate, lease, log line and audit are the same. */
+/**
+ * A resource with its secrets. Each secret is revealed as by a call of its own, with the same gate, lease, log line and
+ * audit.
+ */
 import { type Bytes, wipe } from '../base/bytes.ts';
 import { Refusal } from '../base/errors.ts';
 import type { SecretKind } from '../base/vocabulary.ts';
@@ -16,10 +19,10 @@ const kindOf: Readonly<Record<StoredResource['ref']['type'], SecretKind | undefi
   transforms: undefined,
 };
 
-/** What a secret shows: a value at its place, or properties of the object at its place. */
+/** The form in which a secret is shown: as the value at its path, or as properties of the object at its path. */
 type Shown = string | null | Json;
 
-/** The properties with what a secret shows. */
+/** The properties, with one secret in the form of `shown`. */
 export const showAt = (properties: Json, at: JsonPath, shown: Shown): Json =>
   typeof shown !== 'object' || shown === null
     ? withAt(properties, at, shown)
@@ -27,8 +30,8 @@ export const showAt = (properties: Json, at: JsonPath, shown: Shown): Json =>
 
 /**
  * The properties with every secret in its place, as `shown`. A secret that was deleted by its own name is `deleted`. A
- * row that names another kind of secret was edited: through it `Secrets.Reveal` would read what needs another role. @throws Refusal
- * KeyMaterialMismatch
+ * row that names another kind of secret was edited: through it `Secrets.Reveal` would read what needs another role.
+ * @throws Refusal KeyMaterialMismatch
  */
 export async function revealResource(
   { ref, value }: StoredResource,

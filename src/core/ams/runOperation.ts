@@ -25,6 +25,7 @@ import { KeywardError, LostRace, Refusal, Unavailable } from '../base/errors.ts'
 import { fold } from '../base/names.ts';
 import { bindingOf } from '../customerKey/binding.ts';
 import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
+import { parseDeferred } from './deferredChange.ts';
 import type { AmsDeps } from './deps.ts';
 import {
   type Basis,
@@ -34,7 +35,6 @@ import {
   isOperationId,
   newOperationId,
   type Operation,
-  parseDeferred,
   type RequestedChange,
 } from './operation.ts';
 

@@ -51,7 +51,7 @@ export interface ResourceInput {
   /** As written. */
   readonly name: string;
   readonly properties: Json;
-  /** Absent: what the row names stays, and `properties` have their holes. */
+  /** Absent: the row continues to name the same secrets, and `properties` do not contain them. */
   readonly secrets?: readonly ResourceSecretInput[];
 }
 
@@ -83,7 +83,7 @@ export function putResource(
       await removeSecrets(replaced, record, service);
       return { row, created: current === undefined };
     } catch (error) {
-      // Tables that did not answer may have stored the row all the same.
+      // The table may have stored the row although its answer did not arrive.
       if (!(error instanceof Unavailable)) await removeOrphaned(ref, written, record, service);
       throw error;
     }
@@ -141,7 +141,8 @@ const secretInput = (ref: ResourceRef, { label, value }: ResourceSecretInput, na
 });
 
 /**
- * What an earlier call left without a row is overwritten as it was seen. Anything else there belongs to another writer.
+ * Overwrites a secret that an earlier call left without a row, if it is unchanged since the read. Any other secret of
+ * the name belongs to another writer.
  */
 async function conditionsFor(
   ref: ResourceRef,
@@ -155,7 +156,7 @@ async function conditionsFor(
     throw new Refusal('Conflict', `The account already has a content key with the id ${secretRef.name}.`, {
       target: at.join('.'),
     });
-  // After the secret: a row that has come since it was read may name it.
+  // The row is read after the secret, because a row that was written in between may name the secret.
   const now = await service.resources.read(ref);
   if (now?.etag !== found?.etag && namesSecret(now?.value, secretRef))
     throw new LostRace('Another writer has created the resource.');
@@ -163,8 +164,8 @@ async function conditionsFor(
 }
 
 /**
- * The row is saved: take a version that no other writer has seen, or write the value again where one has changed it
- * since.
+ * After the row is saved: give each secret a version that no other writer has seen, or write its value again where
+ * another writer has changed it.
  */
 async function takeKey(
   ref: ResourceRef,
@@ -228,7 +229,7 @@ export function removeResource(ref: ResourceRef, service: AmsDeps): Promise<bool
   });
 }
 
-/** Of the secrets that a row names, those that were written for it, as they are while it names them. */
+/** Of the secrets that a row names, those that were written for that row, with their present versions. */
 async function ownSecrets(
   ref: ResourceRef,
   named: readonly NamedSecret[],
@@ -238,7 +239,7 @@ async function ownSecrets(
   return rows.filter((row) => row !== undefined).filter(({ value }) => value.of === pathOfResource(ref));
 }
 
-/** Those that were written without a row: the row may be another writer's, and name them. */
+/** The secrets that were written for a row that was not saved. The row of another writer may name them. */
 async function removeOrphaned(
   ref: ResourceRef,
   written: readonly SavedResource[],

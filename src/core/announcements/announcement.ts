@@ -4,7 +4,7 @@
  * It contains no key, no value of a secret and no wrapped bytes.
  */
 import type * as z from 'zod';
-import type { AuditEntry } from '../audit/auditEntry.ts';
+import { type AuditEntry, shownEntry } from '../audit/auditEntry.ts';
 import type { announcementSchema } from './announcementSchema.ts';
 
 /** The subject of a chain, as an announcement names it. */
@@ -16,7 +16,7 @@ export type ChainSubject =
 export type Announcement = z.infer<typeof announcementSchema>;
 
 export function announcementOf(entry: AuditEntry, subject: ChainSubject, source: string): Announcement {
-  const { type, at, previousHash: _, keyGeneration: __, ...data } = entry;
+  const { type, at, previousHash: _, keyGeneration: __, ...data } = shownEntry(entry);
   return {
     id: `${entry.chain}/${entry.sequence}`,
     source,

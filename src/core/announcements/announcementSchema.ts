@@ -16,12 +16,12 @@ export const announcementSchema = z.strictObject({
     chain: text,
     sequence: z.int().positive(),
     hash: z.string().length(43),
-    /** Of accounts. */
+    /** Of accounts, with `accountId` of the facts. */
     accountName: text.optional(),
     owner: text.optional(),
-    accountId: text.optional(),
     /** Of bindings: the key, without a version. */
     keyIdentifier: text.optional(),
     ...auditFacts,
+    erased: z.literal(true).optional(),
   }),
 });

@@ -25,7 +25,7 @@ const verificationLateMs = 36 * hourMs;
 const keepCheckpointsMs = 30 * 24 * hourMs;
 /** A page of heads is one row, and the token of one checkpoint. */
 const chainsACheckpoint = 100;
-/** A worker of the sweep looks at as many vaults at once. */
+/** The same number as the vaults that a worker of the sweep looks at in parallel. */
 const partitionsAtOnce = 16;
 const messageMs = 60_000;
 const maxNamedBroken = 50;
@@ -110,10 +110,10 @@ async function step(
   );
   let now: VerificationRun = run;
   for (const [n, result] of results.entries()) {
-    // All have ended: nothing runs on when the message fails.
+    // Waits for all of them, so that none runs after the message has failed.
     if (result.status === 'rejected') throw result.reason;
     for (const { chain, seen } of result.value.chains) now = counted(now, chain, seen, heads, deps);
-    // The chains of the partitions behind it are verified again.
+    // The next message verifies the chains of the later partitions again.
     if (result.value.unfinished !== undefined) return { ...now, partial: result.value.unfinished };
     now = { ...now, after: partitions[n] ?? '' };
   }
@@ -143,7 +143,7 @@ async function verifiedIn(
   return { chains };
 }
 
-/** The next partitions of the table, in order. Each is the first one behind another, so they are found one by one. */
+/** The next partitions of the table, in order. A query finds one partition: the first after the one before. */
 async function partitionsOf({ table, after }: VerificationRun, { chainDirectory }: AttestationDeps): Promise<string[]> {
   if (table === 'service') return after === undefined ? [serviceChain] : [];
   const found: string[] = [];
@@ -199,7 +199,7 @@ const withBroken = (run: VerificationRun, one: BrokenChain): VerificationRun => 
 
 /** Chains that an earlier run verified and this run did not meet: all their entries are gone. */
 async function withMissing(run: VerificationRun, { verifications, log }: AttestationDeps): Promise<VerificationRun> {
-  // Not all broken chains are named: one of those is not missing.
+  // The result names only some broken chains, and a broken chain that it does not name is not missing.
   if (run.brokenCount > run.broken.length) return run;
   const known = new Set(run.broken.map(({ chain }) => chain));
   let after = run;

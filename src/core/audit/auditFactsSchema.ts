@@ -43,4 +43,5 @@ export const auditFacts = {
   link: text.optional(),
   call: text.optional(),
   account: text.optional(),
+  accountId: text.optional(),
 } satisfies Record<keyof Omit<AuditFacts, 'type'>, z.ZodType>;

@@ -7,7 +7,7 @@
 import { equalText } from '../base/bytes.ts';
 import type { Flaw } from '../base/vocabulary.ts';
 import { type Kek, KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
-import { type AuditEntry, type ChainHead, hashOf } from './auditEntry.ts';
+import { type AuditEntry, type ChainHead, formOf, hashOf } from './auditEntry.ts';
 
 /** The possible flaws of a link. */
 export const flaws = {
@@ -64,13 +64,14 @@ export const isGenuine = (entry: AuditEntry, kekOf: (generation: number) => Kek)
 /** Undefined when a process with the audit key wrote exactly this entry. */
 function flawOf(entry: unknown, kekOf: (generation: number) => Kek): 'Edited' | 'KeyUnknown' | undefined {
   if (typeof entry !== 'object' || entry === null) return 'Edited';
-  const { hash, ...body } = entry as Partial<AuditEntry>;
-  const kek = kekIfAny(body.keyGeneration, kekOf);
+  const { hash, keyGeneration } = entry as Partial<AuditEntry>;
+  const kek = kekIfAny(keyGeneration, kekOf);
   if (kek === undefined) return 'KeyUnknown';
   try {
-    return typeof hash === 'string' && equalText(hash, hashOf(body, kek)) ? undefined : 'Edited';
+    const form = formOf(entry, kek);
+    return form !== undefined && typeof hash === 'string' && equalText(hash, hashOf(form, kek)) ? undefined : 'Edited';
   } catch {
-    // It has no canonical form, so it has no hash.
+    // It has no form, so it has no hash.
     return 'Edited';
   }
 }

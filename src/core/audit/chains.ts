@@ -41,12 +41,14 @@ export interface Instance {
   readonly audit: ChainHead;
   /** Absent for the present account. */
   readonly deletedAt?: EpochMs;
+  readonly erasedAt?: EpochMs;
 }
 
 const instanceIn = (row: RawRow<Tombstone | Omit<Tombstone, 'deletedAt'>> | undefined): Instance | undefined => {
   if (row?.value === undefined) return undefined;
   const { instanceId, owner, audit, ...more } = row.value;
-  return { instanceId, owner, audit, ...('deletedAt' in more ? { deletedAt: more.deletedAt } : {}) };
+  const { deletedAt, erasure }: Partial<Tombstone> = more;
+  return { instanceId, owner, audit, ...defined({ deletedAt, erasedAt: erasure?.at }) };
 };
 
 /**

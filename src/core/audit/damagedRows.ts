@@ -4,7 +4,7 @@ import { describeError } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';
 import { rateLimiter } from '../base/rateLimiter.ts';
 import type { AuditDeps } from './deps.ts';
-import { recordForService } from './serviceAudit.ts';
+import { recordForService, type ServiceAuditTools } from './serviceAudit.ts';
 
 const logEveryMs = 60_000;
 /** A damaged row is read every minute, and an entry per read would fill the chain. */
@@ -13,7 +13,7 @@ const keyward = { kind: 'keyward', id: 'integrity' } as const;
 
 export type ReportDamage = (place: RowPlace) => void;
 
-export function createDamageReporter(tools: Pick<AuditDeps, 'serviceAudit' | 'rings' | 'clock' | 'log'>): ReportDamage {
+export function createDamageReporter(tools: ServiceAuditTools & Pick<AuditDeps, 'log'>): ReportDamage {
   const { clock, log } = tools;
   const [logged, audited] = [rateLimiter(clock, logEveryMs), rateLimiter(clock, auditEveryMs)];
 

@@ -12,6 +12,8 @@ export interface Tombstone {
   readonly owner: string;
   readonly audit: ChainHead;
   readonly deletedAt: EpochMs;
+  /** `at`: when the owner and the actors were erased. `next`: where the next call continues in the chain. */
+  readonly erasure?: { readonly at?: EpochMs; readonly next?: string };
 }
 
 export interface ChainPageRequest {
@@ -42,7 +44,7 @@ export interface AccountChainStore {
   ): Promise<{ versions: (readonly [secret: string, version: string | undefined])[]; next?: string }>;
   /** The record, even when it is damaged. */
   readRaw(name: string): Promise<RawRow<Omit<Tombstone, 'deletedAt'>> | undefined>;
-  tombstone(name: string, instanceId: string): Promise<RawRow<Tombstone> | undefined>;
+  tombstone(name: string, instanceId: string): Promise<Stored<Tombstone | undefined> | undefined>;
   /** The tombstones of all accounts that had the name, in the order of their ids. */
   tombstones(name: string, page: ChainPageRequest): Promise<{ tombstones: RawRow<Tombstone>[]; next?: string }>;
 }

@@ -1,11 +1,13 @@
 /**
  * Compares the secrets of an account with the entries about them: an HMAC does not show that a writer of the tables put
- * back an older row, or removed one (INV-13). The secrets are read after the head and before the entries. So they are as
- * the last entry up to that head says, unless a later entry is about them. Pure.
+ * back an older row, or removed one (INV-13). The secrets are read after the head and before the entries. So they are
+ * as the last entry up to that head says, unless a later entry is about them. Pure.
  */
 import type { AuditEntry } from './auditEntry.ts';
 
-/** `<kind>/<name>` of each secret that is stored, with its version. Undefined: its row is damaged, and reported as such. */
+/**
+ * `<kind>/<name>` of each secret that is stored, with its version. Undefined: its row is damaged, and reported as such.
+ */
 export type SecretVersions = ReadonlyMap<string, string | undefined>;
 
 export interface DifferingSecret {

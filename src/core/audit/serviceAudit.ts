@@ -14,16 +14,18 @@ import type { Sealing, ServiceAuditStore, ServiceHead } from './ports.ts';
 
 export const serviceChain = 'service';
 
+export type ServiceAuditTools = Pick<AuditDeps, 'serviceAudit' | 'rings' | 'clock' | 'random'>;
+
 export async function recordForService(
   facts: readonly AuditFacts[],
-  { serviceAudit, rings, clock }: Pick<AuditDeps, 'serviceAudit' | 'rings' | 'clock'>,
+  { serviceAudit, rings, clock, random }: ServiceAuditTools,
 ): Promise<void> {
   const { audit } = await rings();
   let isOlder = false;
   await retryLostRaces(async () => {
     const stored = await serviceAudit.head();
     const head = (isOlder ? undefined : stored?.value) ?? (await provenHead(serviceAudit, audit));
-    const added = appendEntries(serviceChain, head, facts, clock.now(), audit.newest);
+    const added = appendEntries(serviceChain, head, facts, clock.now(), audit.newest, random);
     const sealing = facts.reduce(sealingAfter, head.sealing ?? {});
     try {
       await serviceAudit.append(stored?.etag, { ...added.head, sealing }, added.entries);

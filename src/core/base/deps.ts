@@ -9,8 +9,8 @@ import type { Policy } from './policy.ts';
 export interface BaseDeps {
   readonly clock: Clock;
   /**
-   * Waits well under a second in the work of a message, where longer waits are delayed messages. It waits seconds when
-   * a caller requests it.
+   * Waits. The work of a message waits far less than a second, because a longer wait is a delayed message. A call waits
+   * seconds only when its caller requests that.
    */
   readonly pause: (ms: number) => Promise<void>;
   readonly random: Random;

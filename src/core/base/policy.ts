@@ -2,7 +2,6 @@
  * The numbers that determine Keyward's bounds, with their units in the names. The defaults are the published numbers;
  * docs/architecture.md derives the bounds from them.
  */
-import * as z from 'zod';
 import { type Cause, classOf, type DeniedCause, type NetworkPolicyCause } from './causes.ts';
 
 interface NumberRule {
@@ -93,6 +92,8 @@ const rules = {
   safeToDisableAfterSeconds: positiveSeconds(900),
   /** Calls that return plaintext (reveal, resolve) per minute, for each caller in each process; 0: no limit. */
   revealsPerMinute: countBetween(0, 1_000_000, 6_000),
+  /** Whether a check of a key that finds nothing wrong writes its log lines: most of what a key costs in logs. */
+  logGoodKeyChecks: { fallback: true },
 } satisfies Record<string, NumberRule | { readonly fallback: boolean }>;
 
 type Rules = typeof rules;
@@ -105,23 +106,41 @@ export const policyNames = Object.keys(rules) as readonly (keyof Policy)[];
 const fallbacks = Object.entries(rules).map(([name, { fallback }]) => [name, fallback]);
 export const defaultPolicy = Object.freeze(Object.fromEntries(fallbacks)) as Policy;
 
-/** Parses settings. It is built only where there are some, because a cold start pays for each part of a schema. */
-export function policySchema(): z.ZodType<Policy> {
-  const shape = Object.entries(rules).map(([name, rule]) => [
-    name,
-    'most' in rule ? numberSchema(rule) : z.stringbool().default(rule.fallback),
-  ]);
-  return z
-    .object(Object.fromEntries(shape) as Record<keyof Policy, z.ZodType>)
-    .refine((policy) => Number(policy.lookIntervalSuspectSeconds) >= Number(policy.lookSpacingSeconds), {
-      path: ['lookIntervalSuspectSeconds'],
-      message: 'must not be below lookSpacingSeconds: looks closer together confirm nothing',
-    }) as unknown as z.ZodType<Policy>;
+interface PolicyProblem {
+  readonly name: keyof Policy;
+  readonly message: string;
 }
 
-function numberSchema({ fallback, least, most, isCount }: NumberRule) {
-  const number = isCount ? z.coerce.number().int() : z.coerce.number();
-  return (least === undefined ? number.positive() : number.min(least)).max(most).default(fallback);
+/** The policy with these numbers, as settings have them, and the defaults of all others; or what is wrong with them. */
+export function readPolicy(given: Readonly<Partial<Record<keyof Policy, string>>>): Policy | PolicyProblem[] {
+  const read = policyNames.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]] as const]));
+  const policy = { ...defaultPolicy, ...Object.fromEntries(read.map(([name, text]) => [name, parsed(name, text)])) };
+  const problems = read.flatMap(([name]) => problemOf(name, policy[name]));
+  if (problems.length > 0) return problems;
+  if (policy.lookIntervalSuspectSeconds >= policy.lookSpacingSeconds) return policy;
+  const message = 'must not be below lookSpacingSeconds: looks closer together confirm nothing';
+  return [{ name: 'lookIntervalSuspectSeconds', message }];
+}
+
+const yes = ['true', '1', 'yes', 'on', 'y', 'enabled'];
+const no = ['false', '0', 'no', 'off', 'n', 'disabled'];
+
+/** Undefined for a text that is neither true nor false. */
+function parsed(name: keyof Policy, text: string): number | boolean | undefined {
+  if ('most' in rules[name]) return Number(text);
+  const word = text.trim().toLowerCase();
+  return yes.includes(word) || (no.includes(word) ? false : undefined);
+}
+
+function problemOf(name: keyof Policy, value: number | boolean | undefined): PolicyProblem[] {
+  const rule: NumberRule | { readonly fallback: boolean } = rules[name];
+  if (!('most' in rule)) return value === undefined ? [{ name, message: 'is neither true nor false' }] : [];
+  const { least, most, isCount } = rule;
+  const number = Number(value);
+  const isInRange = (least === undefined ? number > 0 : number >= least) && number <= most;
+  if (isInRange && (!isCount || Number.isInteger(number))) return [];
+  const kind = isCount ? 'whole number' : 'number';
+  return [{ name, message: `must be a ${kind} ${least === undefined ? 'above 0' : `from ${least}`} to ${most}` }];
 }
 
 export interface Confirmation {
@@ -140,7 +159,7 @@ export function isDenying(cause: Cause, policy: Policy): cause is DenyingCause {
   return kind === 'denied' || (kind === 'networkPolicy' && policy.networkPolicyDisables);
 }
 
-/** The looks that confirm a denial. docs/architecture.md, "Confirmation", gives the reasons for the numbers. */
+/** The looks that confirm a denial. docs/states-and-bounds.md, "Confirmation", gives the reasons for the numbers. */
 export function confirmationOf(cause: DenyingCause, policy: Policy): Confirmation {
   switch (cause) {
     case 'KeyDisabled':

@@ -1,6 +1,6 @@
 /**
- * Allows one worker per vault, and one for the rings: a row that is replaced under its ETag. The Table service says how old the row is,
- * so a host with a wrong clock neither blocks a vault nor ends the work of another host.
+ * Allows one worker per vault, and one for the rings: a row that is replaced under its ETag. The Table service says how
+ * old the row is, so a host with a wrong clock neither blocks a vault nor ends the work of another host.
  */
 
 import type { Clock } from './effects.ts';
@@ -17,8 +17,8 @@ export interface WorkLock {
   /** Has no effect when the ticket's time is over and another worker has begun. */
   endWork(vaultId: string, ticket: WorkTicket): Promise<void>;
   /**
-   * Whether a message that meets a worker at the vault may come again after `delayMs`. False: another message does, so one waits,
-   * however many come.
+   * Whether a message that meets a worker at the vault may come again after `delayMs`. False: another message does, so
+   * one waits, however many come.
    */
   mayWait(vaultId: string, delayMs: number): Promise<boolean>;
 }

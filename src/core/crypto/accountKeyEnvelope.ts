@@ -1,7 +1,8 @@
 /**
- * The stored form of a wrapped account key, byte by byte as docs/envelope.md says. Parsing is pure and has named limits,
- * and comes before any key is touched. Symmetric layers use a subkey per account (HKDF-SHA-256 with the account's GUID as
- * salt), so that no random nonce is shared between accounts, and bind their context as length-prefixed AAD.
+ * The stored form of a wrapped account key, byte by byte as docs/envelope.md says. Parsing is pure and has named
+ * limits, and comes before any key is touched. Symmetric layers use a subkey per account (HKDF-SHA-256 with the
+ * account's GUID as salt), so that no random nonce is shared between accounts, and bind their context as
+ * length-prefixed AAD.
  *
  *   outer  at-rest layer, ChaCha20-Poly1305:  02 | 01 | ring generation (4) | nonce (12) | ciphertext | tag (16)
  *   inner  01 | RSA-OAEP-256 ciphertext (256, 384 or 512)                                  by the customer key
@@ -33,8 +34,8 @@ const outerHeaderLength = 2 + 4;
 const maxStoredLength = outerHeaderLength + nonceLength + 1 + 512 + tagLength;
 
 /**
- * Whose key, and which of its generations: bound into every layer. The payload has no room for the name; the layers around
- * it bind it.
+ * Whose key, and which of its generations: bound into every layer. The payload has no room for the name; the layers
+ * around it bind it.
  */
 export interface KeyContext {
   /** The account's name, folded. */
@@ -101,8 +102,8 @@ export function openBySystemRing(inner: Inner & { by: 'SystemKey' }, context: Ke
 }
 
 /**
- * The outer layer. `wrappedBy` is the current key identifier, or `SystemKey`: bound, so that an edited record is found out
- * before a call leaves for any vault.
+ * The outer layer. `wrappedBy` is the current key identifier, or `SystemKey`: bound, so that an edited record is found
+ * out before a call leaves for any vault.
  */
 export function sealAtRest(inner: Inner, context: KeyContext, wrappedBy: string, kek: Kek, nonce: Bytes): Bytes {
   const header = outerHeader(kek.generation);
@@ -161,8 +162,8 @@ function open(algorithm: Cipher, key: Bytes, sealed: Bytes, aad: Bytes): Bytes {
 }
 
 /**
- * nonce | ciphertext | tag. The key stays the caller's. Node copies it either way; for a key that is not a KeyObject, Node
- * 24 also throws and catches an error, which takes three times as long as the cipher.
+ * nonce | ciphertext | tag. The key stays the caller's. Node copies it either way; for a key that is not a KeyObject,
+ * Node 24 also throws and catches an error, which takes three times as long as the cipher.
  */
 export function sealBox(algorithm: Cipher, key: Bytes, nonce: Bytes, plain: Uint8Array, aad: Uint8Array): Bytes {
   const cipher = createCipheriv(algorithm as 'aes-256-gcm', createSecretKey(key), nonce, { authTagLength: tagLength });

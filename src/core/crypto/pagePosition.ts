@@ -1,6 +1,6 @@
 /**
- * The position of a page of a list, sealed. The position is the name of the last account that was read, and a caller who
- * is limited to owners must not see names of other owners' accounts. Nothing stores it.
+ * The position of a page of a list, sealed. The position is the name of the last account that was read, and a caller
+ * who is limited to owners must not see names of other owners' accounts. Nothing stores it.
  */
 import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
 import { uint32, utf8, wipe } from '../base/bytes.ts';

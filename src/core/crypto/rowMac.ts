@@ -1,7 +1,7 @@
 /**
- * Authentication of stored rows, byte by byte as docs/envelope.md says (INV-13): an HMAC-SHA-256 over the place of a row, its data
- * and its columns, under a subkey of an at-rest KEK. A writer of the tables cannot edit a row, or copy it to another place,
- * without detection. Pure.
+ * Authentication of stored rows, byte by byte as docs/envelope.md says (INV-13): an HMAC-SHA-256 over the place of a
+ * row, its data and its columns, under a subkey of an at-rest KEK. A writer of the tables cannot edit a row, or copy it
+ * to another place, without detection. Pure.
  */
 import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 import canonicalize from 'canonicalize';

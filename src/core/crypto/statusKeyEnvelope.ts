@@ -1,6 +1,6 @@
 /**
- * The stored form of a key pair that key statuses are signed with, byte by byte as docs/envelope.md says. The public key is not stored:
- * it comes from what opens, so that a writer of the table cannot put another beside it. Pure.
+ * The stored form of a key pair that key statuses are signed with, byte by byte as docs/envelope.md says. The public
+ * key is not stored: it comes from what opens, so that a writer of the table cannot put another beside it. Pure.
  *
  *   01 | 04 | at-rest ring generation (4) | nonce (12) | ChaCha20-Poly1305 ciphertext of the Ed25519 seed (32) | tag (16)
  */

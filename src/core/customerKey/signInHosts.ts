@@ -1,4 +1,6 @@
-/** Where users and applications sign in, by cloud. Source: Microsoft docs, "National clouds", authentication endpoints. */
+/**
+ * Where users and applications sign in, by cloud. Source: Microsoft docs, "National clouds", authentication endpoints.
+ */
 export const signInHosts = {
   public: 'https://login.microsoftonline.com',
   usgov: 'https://login.microsoftonline.us',

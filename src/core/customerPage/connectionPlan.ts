@@ -1,6 +1,6 @@
 /**
- * How a customer connects a key: one plan with the ids of this service, as commands of the Azure CLI, a Bicep template and a
- * Terraform configuration that do the same. Pure. infra/customer has the same for a reader without a link.
+ * How a customer connects a key: one plan with the ids of this service, as commands of the Azure CLI, a Bicep template
+ * and a Terraform configuration that do the same. Pure. infra/customer has the same for a reader without a link.
  */
 import { defined } from '../base/defined.ts';
 import {

@@ -34,7 +34,9 @@ export interface ConnectionPlan {
   /** The role is given on this one key. */
   readonly scope: string;
   readonly principalId?: string;
-  /** Across tenants: the application that the customer installs, where, and the page where an administrator consents. */
+  /**
+   * Across tenants: the application that the customer installs, where, and the page where an administrator consents.
+   */
   readonly application?: { readonly clientId: string; readonly tenantId: string; readonly consentAddress: string };
   readonly az: readonly PlanStep[];
   /** Absent for a Managed HSM: Azure Resource Manager does not assign its local roles. */

@@ -12,7 +12,10 @@ export interface CustomerLink {
   readonly createdAt: EpochMs;
   readonly expiresAt: EpochMs;
   readonly createdBy: Actor;
-  /** Through which Keyward will use the customer's keys. Absent: that of the keys in use, or else Keyward's own. */
+  /**
+   * The identity with which Keyward will use the customer's keys. Absent: the identity of the keys in use, or, without
+   * one, Keyward's own.
+   */
   readonly identity?: KeyVaultIdentity;
 }
 

@@ -1,7 +1,7 @@
 /**
- * What would happen if the customer changed a key or its vault: which accounts stop, by when, and what to do first. Pure,
- * with the rules of the watch: the cause that a check would find, whether it counts as a denial (policy.ts), and the
- * published bounds.
+ * What would happen if the customer changed a key or its vault: which accounts stop, by when, and what to do first.
+ * Pure, with the rules of the watch: the cause that a check would find, whether it counts as a denial (policy.ts), and
+ * the published bounds.
  */
 
 import { leasePolicyOf } from '../accounts/account.ts';
@@ -51,8 +51,8 @@ export interface KeyInQuestion {
 }
 
 /**
- * `blocked`: every call but reading, listing and deleting is refused. `unavailable`: calls that need the key answer 503.
- * `none`: no account stops.
+ * `blocked`: every call but reading, listing and deleting is refused. `unavailable`: calls that need the key answer
+ * 503. `none`: no account stops.
  */
 export type Effect = 'blocked' | 'unavailable' | 'none';
 

@@ -12,8 +12,8 @@ import type { DataKeyOperation } from '../base/vocabulary.ts';
 import type { DataKeysDeps } from './deps.ts';
 
 /**
- * Runs before the answer leaves. An answer that cannot be audited, or whose account was deleted since its read, does
- * not leave. @throws Refusal AccountNotFound
+ * Runs before the answer is sent. An answer is not sent when it cannot be audited, or when its account was deleted
+ * after the account was read. @throws Refusal AccountNotFound
  */
 export async function auditDataKeys(
   { record }: AccountView,

@@ -13,7 +13,10 @@ import { KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
 import { type DataKeyMaterial, dataKeyMaterialIn } from '../crypto/dataKeyEnvelope.ts';
 import type { DataKeysDeps } from './deps.ts';
 
-/** `destroyed`: by the operator; undefined: the account never wrapped a data key under this generation. */
+/**
+ * `destroyed`: the operator has destroyed the key of this generation. Undefined: the account never wrapped a data key
+ * under it.
+ */
 export type MaterialOf = (generation: number) => DataKeyMaterial | 'destroyed' | undefined;
 
 export interface InTurn<T> {

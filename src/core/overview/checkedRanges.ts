@@ -1,4 +1,6 @@
-/** The oldest last check of any key in a range of vaults: no key there was last checked before. One call for all ranges. */
+/**
+ * The oldest last check of any key in a range of vaults: no key there was last checked before. One call for all ranges.
+ */
 import type { Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
 import { vaultIdOf } from '../customerKey/binding.ts';

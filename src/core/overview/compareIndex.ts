@@ -6,7 +6,7 @@ import canonicalize from 'canonicalize';
 import type { AccountRecord } from '../accounts/account.ts';
 import type { ChainSubject } from '../announcements/announcement.ts';
 import { ofBinding } from '../announcements/publishingStores.ts';
-import { type AuditEntry, type ChainHead, positionText } from '../audit/auditEntry.ts';
+import { type AuditEntry, type ChainHead, positionText, shownEntry } from '../audit/auditEntry.ts';
 import { isGenuine } from '../audit/chainCheck.ts';
 import type { ChainPage, ChainPageRequest } from '../audit/ports.ts';
 import { retryLostRaces } from '../base/errors.ts';
@@ -94,7 +94,7 @@ async function addMissing(
     const ours = missing.flat();
     if (ours.length > 0) {
       log.warn('The time line did not have audit entries', { chain: instanceId, count: ours.length });
-      await timelineIndex.add(ours.map((entry) => ({ subject, owner, entry })));
+      await timelineIndex.add(ours.map((entry) => ({ subject, owner, entry: shownEntry(entry) })));
     }
     if (recent.length < rows.length || rows.length === 0) return;
   }

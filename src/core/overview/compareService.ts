@@ -1,6 +1,7 @@
 /**
  * The counts of the service against the counts of all owners. They are written apart, so a crash between the two writes
- * loses a difference. While changes are written the two sides differ for a moment: a difference counts that stays the same.
+ * loses a difference. While changes are written the two sides differ for a moment: a difference counts that stays the
+ * same.
  */
 import { type Counts, minus, noCounts, sum } from './counts.ts';
 import type { OverviewDeps } from './deps.ts';

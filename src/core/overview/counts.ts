@@ -1,6 +1,7 @@
 /**
- * Counts of accounts and keys, for the service and for one owner. A count is a sum of contributions: of each key with its accounts, and
- * of each account that belongs to no key in the index. A change of a row changes the counts by the difference. Pure.
+ * Counts of accounts and keys, for the service and for one owner. A count is a sum of contributions: of each key with
+ * its accounts, and of each account that belongs to no key in the index. A change of a row changes the counts by the
+ * difference. Pure.
  */
 import type { Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
@@ -25,7 +26,10 @@ export function ofAccount({ pendingDeletion: pending }: Pick<IndexedAccount, 'pe
   return { accounts: 1, [`encryption.${type}`]: 1, ...state };
 }
 
-/** What the data plane gets by a key's status. Suspect and Unreachable: of processes that hold the account key. */
+/**
+ * Whether calls on data keys and secrets work, by the status of the key. Under Suspect and Unreachable they work in the
+ * processes that hold the account key.
+ */
 const servedBy = {
   Accessible: 'yes',
   Suspect: 'untilLeaseEnd',

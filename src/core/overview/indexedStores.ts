@@ -1,4 +1,7 @@
-/** The stores, with every change noted for the overview. Every batch that holds an entry passes here, and so does every new state. */
+/**
+ * The stores, with every change noted for the overview. Every batch that holds an entry passes here, and so does every
+ * new state.
+ */
 import type { AnnouncedStores } from '../announcements/publishingStores.ts';
 import type { OverviewWriter } from './overviewWriter.ts';
 

@@ -10,7 +10,7 @@ import type { AccountRecord } from '../accounts/account.ts';
 import type { AccountsDeps } from '../accounts/deps.ts';
 import type { ChainSubject } from '../announcements/announcement.ts';
 import { ofBinding } from '../announcements/publishingStores.ts';
-import type { AuditEntry } from '../audit/auditEntry.ts';
+import { type AuditEntry, shownEntry } from '../audit/auditEntry.ts';
 import { defined } from '../base/defined.ts';
 import { lruCache } from '../base/lruCache.ts';
 import { fold } from '../base/names.ts';
@@ -144,7 +144,7 @@ export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
     if (entries.length === 0) return;
     entriesWaiting.push(async () => {
       const known = await owner();
-      return entries.map((entry) => ({ subject, entry, ...defined({ owner: known }) }));
+      return entries.map((entry) => ({ subject, entry: shownEntry(entry), ...defined({ owner: known }) }));
     });
     background.gathered('timeline', writeEntries);
   }

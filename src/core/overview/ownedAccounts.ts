@@ -9,7 +9,7 @@ export async function* ownedAccounts(
   owner: string,
   { overview, overviewIndex }: Pick<OverviewDeps, 'overview' | 'overviewIndex'>,
 ): AsyncGenerator<OwnedAccount> {
-  // What this process has changed just now is seen.
+  // Waits until the index has the latest changes of this process.
   await overview.settled();
   let key: IndexedKey | undefined;
   for (let at: IndexPosition = { owner }; ; ) {

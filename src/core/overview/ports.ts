@@ -1,6 +1,6 @@
 /** What the overview capability needs from outside: its index. Each function but `timeline` and `write` is one call to the tables. */
 import type { ChainSubject } from '../announcements/announcement.ts';
-import type { AuditEntry } from '../audit/auditEntry.ts';
+import type { AuditEntry, ShownEntry } from '../audit/auditEntry.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { Counts } from './counts.ts';
@@ -70,8 +70,11 @@ export interface TimelineEntry {
   readonly subject: ChainSubject;
   /** Of a key: the owner that it is claimed for. Of an account it is in the subject. */
   readonly owner?: string;
-  readonly entry: AuditEntry;
+  readonly entry: ShownEntry;
 }
+
+/** What names the rows of an entry. */
+export type EntryPosition = Pick<AuditEntry, 'at' | 'chain' | 'sequence'>;
 
 export type TimelineOrder = 'newest' | 'oldest';
 
@@ -90,7 +93,7 @@ export interface TimelinePage {
 export interface TimelineIndex {
   /** Idempotent. Up to 50 entries of a month cost one call. */
   add(entries: readonly TimelineEntry[]): Promise<void>;
-  has(entry: AuditEntry): Promise<boolean>;
+  has(entry: EntryPosition): Promise<boolean>;
   /** One call: rows of one month, from `from` up to, and without, `to`. */
   page(request: {
     readonly order: TimelineOrder;

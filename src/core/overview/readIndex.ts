@@ -1,6 +1,6 @@
 /**
- * Reads accounts from the index in its order, each with the row of its key, within a budget of table calls: all accounts, or those of
- * some keys. Where the budget ends, the position is where the next page begins.
+ * Reads accounts from the index in its order, each with the row of its key, within a budget of table calls: all
+ * accounts, or those of some keys. Where the budget ends, the position is where the next page begins.
  */
 import { defined } from '../base/defined.ts';
 import type { CallBudget } from './budget.ts';

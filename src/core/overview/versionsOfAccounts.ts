@@ -1,6 +1,7 @@
 /**
- * Which version of a key an account is on, where that decides its state: versions in use differ in status. The bound rows of a version
- * are in the order of names, as the accounts of a key are in the index, so that one call is about many accounts.
+ * Which version of a key an account is on, where that decides its state: versions in use differ in status. The bound
+ * rows of a version are in the order of names, as the accounts of a key are in the index, so that one call is about
+ * many accounts.
  */
 import type { CallBudget } from './budget.ts';
 import type { OverviewDeps } from './deps.ts';

@@ -1,7 +1,7 @@
 /**
  * The pass of a ring's rotation: rounds over all accounts, each divided by name into parts with one worker each. The
- * ring's state holds the progress of every part; a message only wakes a worker, which takes the first part that is free.
- * When two work on one part all the same, ETags prevent conflicting writes, and the position counts once.
+ * ring's state holds the progress of every part; a message only wakes a worker, which takes the first part that is
+ * free. When two work on one part all the same, ETags prevent conflicting writes, and the position counts once.
  */
 import { defined } from '../base/defined.ts';
 import { describeError, LostRace, retryLostRaces, Unavailable } from '../base/errors.ts';

@@ -17,6 +17,7 @@ export const olderKeyWaitMs = 15 * 60_000;
  */
 export const oldKekGraceMs = olderKeyWaitMs - arrivingMs - ringAgeMs;
 /**
- * Data that is sealed and saved within this time after the rings were read is saved before its generation can be retiring.
+ * Data that is sealed and saved within this time after the rings were read is saved before its generation can be
+ * retiring.
  */
 export const sureMs = 10 * 60_000;

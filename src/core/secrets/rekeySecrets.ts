@@ -45,8 +45,8 @@ export interface Next {
 }
 
 /**
- * Processes one message of a pass. The message is only a wake-up: the record says which pass there is, and how far it has
- * come (INV-15). Returns the next message, or undefined: all is done, or the daily pass takes over.
+ * Processes one message of a pass. The message is only a wake-up: the record says which pass there is, and how far it
+ * has come (INV-15). Returns the next message, or undefined: all is done, or the daily pass takes over.
  */
 export async function rekeySecrets(work: RekeyWork, service: SecretsDeps): Promise<Next | undefined> {
   const view = await findAccount(work.account, service);

@@ -13,7 +13,7 @@ import { LostRace, retryLostRaces } from '../base/errors.ts';
 import type { SecretsDeps } from './deps.ts';
 import { pathOf } from './secretAudit.ts';
 
-type Tools = Pick<SecretsDeps, 'accounts' | 'serialize' | 'rings' | 'clock' | 'trigger' | 'secrets'>;
+type Tools = Pick<SecretsDeps, 'accounts' | 'serialize' | 'rings' | 'clock' | 'random' | 'trigger' | 'secrets'>;
 type Instance = Pick<ActiveAccount, 'instanceId'>;
 
 /** `isCurrent`: whether the row may be saved beside the record as it is in the moment of the change. */
@@ -77,7 +77,7 @@ async function commit(
     if (!(await isSeen(record, isFirst))) return undefined;
     isFirst = false;
     const { audit } = await tools.rings();
-    const added = appendEntries(instanceId, record.audit, triggered, tools.clock.now(), audit.newest);
+    const added = appendEntries(instanceId, record.audit, triggered, tools.clock.now(), audit.newest, tools.random);
     const saved = { value: { ...record, audit: added.head }, etag: stored.etag };
     return tools.accounts.saveWithSecret(saved, added.entries, change);
   };

@@ -7,8 +7,8 @@
  *   at-rest KEK   the pass of the retiring phase notes in the record the oldest KEK that may still encrypt (`keksFrom`),
  *                 before it looks at the account's secrets
  *
- * A writer that comes later finds its save refused, reads again and encrypts again: it still has the plain bytes. One that
- * replaces a secret is also conditional on the row that it read, which a pass may have changed.
+ * A writer that comes later finds its save refused, reads again and encrypts again: it still has the plain bytes. One
+ * that replaces a secret is also conditional on the row that it read, which a pass may have changed.
  */
 
 import type { AccountView, ActiveAccount } from '../accounts/account.ts';

@@ -65,7 +65,7 @@ export async function lookAtBinding(
   return unused.length === 0 ? observed : withoutUnused(observed, unused, service);
 }
 
-/** Each changed verdict has an audit entry. A batch of the tables holds 100 rows, with the watch's own. */
+/** Each changed verdict has an audit entry. A batch of Table Storage holds 100 rows, and one of them is the watch. */
 const maxVerdictsAtOnce = 60;
 
 async function recordLook(

@@ -1,7 +1,7 @@
 /**
- * A sweep finds bindings by rows under their vaults. A binding that the last pass found and this one did not has lost its
- * row: Keyward deletes none. Its own partition has the watch and the bound accounts, and these name the vault. So the
- * sweep that finds the loss restores the row and has the key checked, at a cost for each lost row, and none for the
+ * A sweep finds bindings by rows under their vaults. A binding that the last pass found and this one did not has lost
+ * its row: Keyward deletes none. Its own partition has the watch and the bound accounts, and these name the vault. So
+ * the sweep that finds the loss restores the row and has the key checked, at a cost for each lost row, and none for the
  * number of accounts.
  */
 import pLimit from 'p-limit';

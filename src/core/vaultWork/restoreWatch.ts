@@ -72,7 +72,14 @@ async function restoreWatch(
   const chain = await readChain(bindingId, service);
   const { audit } = await service.rings();
   const now = service.clock.now();
-  const entry = appendEntry(bindingId, chain.head, { type: 'WatchRestored', actor: keyward }, now, audit.newest);
+  const entry = appendEntry(
+    bindingId,
+    chain.head,
+    { type: 'WatchRestored', actor: keyward },
+    now,
+    audit.newest,
+    service.random,
+  );
   const watch = { ...watchFrom(binding, samples, chain, now), audit: headOf(entry) };
   try {
     await service.bindings.createWatch(watch, [entry], damagedEtag);

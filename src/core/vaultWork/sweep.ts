@@ -12,7 +12,10 @@ import { sweepRange } from './sweepRange.ts';
 
 const sendsAtOnce = 32;
 const rangesAtOnce = 4;
-/** So many keys are the work of one message. Each invocation costs a second, and a process that starts sends slowly. */
+/**
+ * The number of keys that are the work of one message. Each invocation costs a second, and a process that starts sends
+ * slowly.
+ */
 const fewKeys = 64;
 /** A handler may run for ten minutes, and the next sweep starts after one. */
 const workMs = 45_000;
@@ -38,7 +41,7 @@ export async function sweep(service: VaultWorkDeps): Promise<number> {
   return messages.length;
 }
 
-/** One query of so many rows, for any number of vaults. */
+/** The rows of one query, for any number of vaults. */
 async function hasFewVaults({ vaults, policy }: VaultWorkDeps): Promise<boolean> {
   if (policy.sweepRanges === 1) return false;
   try {
@@ -58,7 +61,7 @@ export async function sweepRanges(work: SweepWork, service: VaultWorkDeps): Prom
   if (failed !== undefined) throw failed.reason;
 }
 
-/** The ranges that hold a vault, did so at the last pass, or had no pass: an empty range of few vaults costs nothing. */
+/** The ranges that hold a vault, held one at the last pass, or had no pass yet. An empty range costs no message. */
 async function occupied(of: number, { vaults, ranges }: VaultWorkDeps): Promise<RangeWork[]> {
   const [page, states] = await Promise.all([vaults.page(allVaults, fewKeys + 1), ranges.all(of)]);
   if (page.next !== undefined) return allRanges(of);

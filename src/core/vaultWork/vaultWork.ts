@@ -62,8 +62,8 @@ async function requestLooks(
     const stored = await openWatch(id, service);
     if (stored === undefined) continue;
     if (wanted.keyName !== undefined && stored.value.binding.keyName !== wanted.keyName) continue;
-    const asked = await updateWatch(stored, (watch) => broughtForward(watch, now, service.policy), service);
-    if (asked !== stored) starts.add(asked.value.nextLookAt).add(asked.value.nextVersionCheckAt);
+    const planned = await updateWatch(stored, (watch) => broughtForward(watch, now, service.policy), service);
+    if (planned !== stored) starts.add(planned.value.nextLookAt).add(planned.value.nextVersionCheckAt);
     // A watch that was just restored, or that no sweep has reached.
     else if (nextWakeOf(stored.value) <= now) starts.add(now);
   }

@@ -1,6 +1,6 @@
 /**
- * The published bounds: how long after the vault's first refusal every account of the key is blocked, and for how long a
- * process or a client may hold a key after it (docs/states-and-bounds.md, "Bounds"). Pure.
+ * The published bounds: how long after the vault's first refusal every account of the key is blocked, and for how long
+ * a process or a client may hold a key after it (docs/states-and-bounds.md, "Bounds"). Pure.
  */
 import { confirmationOf, type DenyingCause, type Policy } from '../base/policy.ts';
 

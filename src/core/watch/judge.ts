@@ -136,7 +136,7 @@ export function observe(watch: Watch, evidence: Evidence, policy: Policy, elapse
   if (judged === before) return watch;
   const { keyVaultRequestId: _, clientAddress: __, ...verdict } = judged;
   const { keyVaultRequestId, clientAddress } = evidence;
-  // Those of the look before do not count.
+  // The facts of the look before this one do not count.
   const proof = defined({ keyVaultRequestId, clientAddress });
   const after: Verdict = { ...verdict, ...proof };
 

@@ -1,6 +1,7 @@
 /**
- * The sample of a healthy key: the account that the looks of sweeps unwrap, with its wrapped account key, beside the watch. With it a look
- * reads one range of rows and writes one, for any number of accounts. It is a copy, so it never decides anything about its account:
+ * The sample of a healthy key: the account that the looks of sweeps unwrap, with its wrapped account key, beside the
+ * watch. With it a look reads one range of rows and writes one, for any number of accounts. It is a copy, so it never
+ * decides anything about its account:
  *
  *   stored    by a look that has just read the record, while the account's bound row is unchanged
  *   discarded when the account is deleted, leaves the key, or wants its key use in its audit; and 30 minutes after it was stored

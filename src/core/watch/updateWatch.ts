@@ -34,7 +34,7 @@ export interface Proof {
   readonly isRotation?: true;
 }
 
-type WatchTools = Pick<WatchDeps, 'bindings' | 'vaults' | 'rings' | 'policy' | 'clock' | 'log' | 'trigger'>;
+type WatchTools = Pick<WatchDeps, 'bindings' | 'vaults' | 'rings' | 'policy' | 'clock' | 'random' | 'log' | 'trigger'>;
 
 const keyward = { kind: 'keyward', id: 'watch' } as const;
 
@@ -113,7 +113,7 @@ async function createWatch(
     { type: 'WatchCreated', actor: keyward, key: version },
     ...occurrenceFacts(created, known),
   ];
-  const { entries, head } = appendEntries(binding.id, emptyChain, facts, tools.clock.now(), audit.newest);
+  const { entries, head } = appendEntries(binding.id, emptyChain, facts, tools.clock.now(), audit.newest, tools.random);
   const watch = { ...known, audit: head };
   await tools.bindings.createWatch(watch, entries);
   return watch;
@@ -127,7 +127,7 @@ async function createWatch(
 export async function updateWatch(
   stored: Stored<Watch>,
   decide: (watch: Watch) => Watch,
-  tools: Pick<WatchDeps, 'bindings' | 'rings' | 'clock' | 'log' | 'trigger'>,
+  tools: Pick<WatchDeps, 'bindings' | 'rings' | 'clock' | 'random' | 'log' | 'trigger'>,
   facts: (before: Watch, after: Watch) => readonly AuditFacts[] = () => [],
 ): Promise<Stored<Watch>> {
   let current = stored;
@@ -135,9 +135,9 @@ export async function updateWatch(
     const before = current.value;
     const after = decide(before);
     if (after === before) return current;
-    const told = [...verdictFacts(before, after), ...occurrenceFacts(before, after), ...facts(before, after)];
+    const allFacts = [...verdictFacts(before, after), ...occurrenceFacts(before, after), ...facts(before, after)];
     try {
-      const saved = await saveWatch(current, after, told, tools);
+      const saved = await saveWatch(current, after, allFacts, tools);
       for (const { was, verdict } of changesOf(before, after))
         measure(tools.log, 'keyward.transitions', 1, { from: was, to: verdict.status, cause: verdict.cause ?? 'none' });
       return saved;
@@ -152,12 +152,19 @@ async function saveWatch(
   { value, etag }: Stored<Watch>,
   next: Watch,
   facts: readonly AuditFacts[],
-  tools: Pick<WatchDeps, 'bindings' | 'rings' | 'clock' | 'trigger'>,
+  tools: Pick<WatchDeps, 'bindings' | 'rings' | 'clock' | 'random' | 'trigger'>,
 ): Promise<Stored<Watch>> {
   if (facts.length === 0) return tools.bindings.saveWatch({ value: next, etag }, []);
   const { audit } = await tools.rings();
-  const told = withTrigger(facts, tools.trigger);
-  const { entries, head } = appendEntries(next.binding.id, value.audit, told, tools.clock.now(), audit.newest);
+  const triggered = withTrigger(facts, tools.trigger);
+  const { entries, head } = appendEntries(
+    next.binding.id,
+    value.audit,
+    triggered,
+    tools.clock.now(),
+    audit.newest,
+    tools.random,
+  );
   return tools.bindings.saveWatch({ value: { ...next, audit: head }, etag }, entries);
 }
 

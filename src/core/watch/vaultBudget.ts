@@ -80,8 +80,8 @@ export function filled(budget: Budget, share: number, now: EpochMs): Budget {
   const elapsed = (now - budget.at) / 1000;
   if (elapsed === 0) return budget;
   // Only time with calls to the vault shows that it can serve more.
-  const asking = Math.min(elapsed, Math.max(0, now - budget.quietUntil) / 1000);
-  const pace = Math.min(1, budget.pace + recoveryPerSecond * asking);
+  const openSeconds = Math.min(elapsed, Math.max(0, now - budget.quietUntil) / 1000);
+  const pace = Math.min(1, budget.pace + recoveryPerSecond * openSeconds);
   const rate = (share * (budget.pace + pace)) / 2;
   const seconds = Math.min(burstSeconds * share * pace, budget.seconds + rate * elapsed);
   // The limit on bursts does not cancel a debt.
@@ -111,8 +111,8 @@ export function afterRefusal(
   retryAfterSeconds: number | undefined,
   now: EpochMs,
 ): Budget {
-  const asked = retryAfterSeconds === undefined ? 0 : now + retryAfterSeconds * 1000;
-  if (requestedAt < budget.slowedAt) return { ...budget, quietUntil: Math.max(budget.quietUntil, asked) };
+  const retryAt = retryAfterSeconds === undefined ? 0 : now + retryAfterSeconds * 1000;
+  if (requestedAt < budget.slowedAt) return { ...budget, quietUntil: Math.max(budget.quietUntil, retryAt) };
   const refusals = budget.refusals + 1;
   const backOff = now + Math.min(maxQuietMs, firstQuietMs * 2 ** (refusals - 1));
   return {
@@ -121,7 +121,7 @@ export function afterRefusal(
     seconds: Math.min(budget.seconds, 0),
     slowedAt: now,
     refusals,
-    quietUntil: Math.max(budget.quietUntil, retryAfterSeconds === undefined ? backOff : asked),
+    quietUntil: Math.max(budget.quietUntil, retryAfterSeconds === undefined ? backOff : retryAt),
   };
 }
 

@@ -1,7 +1,7 @@
 /**
  * Jobs. The addresses that a job reads from are credentials and become the account's job inputs. The calls here return
- * them without their query strings. The program that runs the job reads them by `resolve`, under the name in the job. Keyward stores jobs and
- * does not run them.
+ * them without their query strings. The program that runs the job reads them by `resolve`, under the name in the job.
+ * Keyward stores jobs and does not run them.
  */
 
 import type { StoredResource } from '../../core/ams/ports.ts';

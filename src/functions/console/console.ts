@@ -1,6 +1,6 @@
 /**
- * `GET /console/...`: the console's page, its files and its configuration. Open to all, because a page must load before its user can
- * sign in: it holds no data, and each call that it makes needs the user's token.
+ * `GET /console/...`: the console's page, its files and its configuration. Open to all, because a page must load before
+ * its user can sign in: it holds no data, and each call that it makes needs the user's token.
  */
 import type { HttpHandler, HttpRequest, HttpResponseInit } from '@azure/functions';
 import { consoleConfig } from './consoleConfig.ts';

@@ -11,7 +11,7 @@ export interface RepeatedName {
 }
 
 interface Level {
-  /** Absent: a list. */
+  /** Absent where this is a list. */
   readonly names?: Set<string>;
   /** The name or index of the present value. */
   at: string | number;
@@ -19,7 +19,7 @@ interface Level {
 
 const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],]/g;
 
-/** The text is valid JSON. Undefined: every name is there once. */
+/** The text is valid JSON. Undefined when every name occurs once. */
 export function repeatedNameIn(text: string): RepeatedName | undefined {
   const levels: Level[] = [];
   let isNameNext = false;

@@ -58,7 +58,7 @@ export async function readJson(request: HttpRequest, maxBytes = maxBodyBytes): P
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     body = JSON.parse(text);
   } catch (error) {
-    // Of the parser's message only the position, because the rest quotes the body, which can hold a secret.
+    // The answer quotes only the position from the parser's message. The rest quotes the body, which can hold a secret.
     const [, index] = /at position (\d+)/.exec(String(error)) ?? [];
     const where = index === undefined ? '' : ` The fault is at position ${Number(index) + 1}.`;
     const what = bytes.byteLength === 0 ? 'The call needs a JSON body.' : `The body is not JSON in UTF-8.${where}`;

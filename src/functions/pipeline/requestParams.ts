@@ -24,7 +24,7 @@ export function conditionsIn(request: HttpRequest): Preconditions {
 /** `$top`, or the largest page size. @throws Refusal InvalidParameter */
 export function pageSizeOf(request: HttpRequest): number {
   const top = request.query.get('$top');
-  // Digits only: Number would accept 1e1 and 0x10 too.
+  // Only digits are valid: `Number` also accepts 1e1 and 0x10.
   const size = top === null ? maxPageSize : Number(/^[1-9]\d{0,2}$/.test(top) ? top : Number.NaN);
   if (size >= 1 && size <= maxPageSize) return size;
   throw new Refusal('InvalidParameter', `$top must be a whole number from 1 to ${maxPageSize}.`, { target: '$top' });

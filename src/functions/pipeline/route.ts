@@ -32,8 +32,8 @@ interface RouteFacts {
   /** The route also works while the deletion of the account is pending. A route of `whileInaccessible` always does. */
   readonly whilePendingDeletion?: 'allowed';
   /**
-   * `beside`: the handler starts while the gate reads the account. It only reads until it has the account from the
-   * gate, and its answer waits for the gate. Absent: the gate comes first.
+   * `beside`: the handler starts while the gate reads the account. It writes nothing before the gate has passed, and
+   * its answer waits for the gate. Absent: the handler starts after the gate.
    */
   readonly gate?: 'beside';
   /** Adds facts to the refusal of an account that is not Enabled. */

@@ -1,6 +1,6 @@
 /**
- * The platform ends a process at each deployment, change of a setting, and scale-in. The worker of Azure Functions waits
- * for its `appTerminate` hooks and for nothing else: without this hook every call in flight is cut off.
+ * The platform ends a process at each deployment, change of a setting, and scale-in. The worker of Azure Functions
+ * waits for its `appTerminate` hooks and for nothing else: without this hook every call in flight is cut off.
  *
  *   calls in flight are answered ─▶ events are published, overview and metrics written ─▶ account keys are wiped
  *   └──────────────────────── at most 4 s together ────────────────────────┘

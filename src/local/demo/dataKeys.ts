@@ -1,4 +1,7 @@
-/** The chapter of data keys: a service encrypts a record with the client, and the client refuses it when the key is revoked. */
+/**
+ * The chapter of data keys: a service encrypts a record with the client, and the client refuses it when the key is
+ * revoked.
+ */
 import { KeywardClient, KeywardRefusal } from '../../../packages/client/src/index.ts';
 import { type Caller, until } from '../client.ts';
 import { location, operatorToken } from '../operator.ts';

@@ -1,6 +1,6 @@
 /**
- * Ways in which Keyward could stop to see a revocation, in virtual time: how long it takes until it reports the fault, or
- * checks the key all the same. Each fault begins right after a check, because it then stays unseen for longest.
+ * Ways in which Keyward could stop to see a revocation, in virtual time: how long it takes until it reports the fault,
+ * or checks the key all the same. Each fault begins right after a check, because it then stays unseen for longest.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { vaultIdOf } from '../../core/customerKey/binding.ts';

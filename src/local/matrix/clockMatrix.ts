@@ -1,4 +1,7 @@
-/** Two hosts on the same tables, one of them with a wrong clock: revocations are found within their bounds, and nothing else blocks. */
+/**
+ * Two hosts on the same tables, one of them with a wrong clock: revocations are found within their bounds, and nothing
+ * else blocks.
+ */
 import { type AccountState, stateOf } from '../../core/accounts/account.ts';
 import { vaultIdOf } from '../../core/customerKey/binding.ts';
 import type { Service } from '../../core/service.ts';

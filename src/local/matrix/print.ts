@@ -30,7 +30,9 @@ export const headLines: readonly string[] = [
   `${'cause and injected fault'.padEnd(nameWidth + 2)}  ${'evidence'.padEnd(evidenceWidth)}  1 2 3  10min  end   blocked  restored`,
 ];
 
-/** Causes in the order in which the rows first name them; a row without a cause is a fault that Keyward must not notice. */
+/**
+ * Causes in the order in which the rows first name them; a row without a cause is a fault that Keyward must not notice.
+ */
 export function linesOf(outcomes: readonly Outcome[]): readonly string[] {
   const groups = Map.groupBy(outcomes, ({ cause }) => cause ?? '(none)');
   return [...groups].flatMap(([cause, rows]) => [styleText('bold', cause), ...rows.flatMap(linesOfRow)]);

@@ -31,8 +31,8 @@ const stuckAfterMs = 10_000;
 export const stuckWork = `a look did not end within ${stuckAfterMs / 1000} s of real time`;
 
 /**
- * Vaults and workers share one thread here, and the deadline of a call is in real time. With as many calls at once as in Azure, a busy
- * machine would answer after the deadline.
+ * Vaults and workers share one thread here, and the deadline of a call is in real time. With as many calls at once as
+ * in Azure, a busy machine would answer after the deadline.
  */
 const callsAtOnce = 8;
 

@@ -1,7 +1,7 @@
 /**
  * An HTTP proxy on the loopback address for unmodified clients: it accepts CONNECT for the host names of targets.ts and
- * no other, speaks TLS with a certificate of its own authority, and forwards each request to the embedded stack. Nothing
- * leaves this machine.
+ * no other, speaks TLS with a certificate of its own authority, and forwards each request to the embedded stack.
+ * Nothing leaves this machine.
  */
 import {
   createServer,

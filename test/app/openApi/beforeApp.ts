@@ -1,9 +1,13 @@
-/** Responses that a request gets before the app sees it: from the client, from Node's server, from the Functions host. */
+/**
+ * Responses that a request gets before the app sees it: from the client, from Node's server, from the Functions host.
+ */
 import { maxHeaderSize } from 'node:http';
 import type { WireRequest } from './arbitrary.ts';
 import type { Seen } from './judge.ts';
 
-/** A field value has no control character and no character above one byte (RFC 9110, 5.5): a client cannot send another. */
+/**
+ * A field value has no control character and no character above one byte (RFC 9110, 5.5): a client cannot send another.
+ */
 export const canBeSent = ({ headers }: WireRequest): boolean =>
   headers.every((text) =>
     [...text].every((char) => char === '\t' || (char >= ' ' && char <= '\u00ff' && char !== '\u007f')),
@@ -11,7 +15,9 @@ export const canBeSent = ({ headers }: WireRequest): boolean =>
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** HTTP lets bytes above ASCII pass as they are. Kestrel, the host's server, decodes them as UTF-8 and refuses others. */
+/**
+ * HTTP lets bytes above ASCII pass as they are. Kestrel, the host's server, decodes them as UTF-8 and refuses others.
+ */
 function isUtf8(latin1: string): boolean {
   try {
     utf8.decode(Buffer.from(latin1, 'latin1'));
@@ -21,7 +27,9 @@ function isUtf8(latin1: string): boolean {
   }
 }
 
-/** The app's server counts the names and values of headers and the target. The host adds headers to what it forwards. */
+/**
+ * The app's server counts the names and values of headers and the target. The host adds headers to what it forwards.
+ */
 const headBytesOf = ({ target, headers }: WireRequest): number => target.length + headers.join('').length;
 const addedByHost = 1024;
 

@@ -1,4 +1,6 @@
-/** Faults that the pipeline of calls and messages logs. They need no laboratory: the tables of this app do not answer. */
+/**
+ * Faults that the pipeline of calls and messages logs. They need no laboratory: the tables of this app do not answer.
+ */
 import { HttpRequest, InvocationContext } from '@azure/functions';
 import { startIdentity } from '../../../packages/entra-emulator/src/issuer.ts';
 import { handlerOf } from '../../../src/functions/pipeline/pipeline.ts';

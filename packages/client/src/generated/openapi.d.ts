@@ -1224,6 +1224,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/operator/accounts/{accountName}/audit/erase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Erases the owner and the actors from the audit of a deleted account
+         * @description App role: Accounts.Delete.
+         */
+        post: operations["operatorAuditErase"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/operator/audit/verification": {
         parameters: {
             query?: never;
@@ -3857,10 +3877,10 @@ export interface components {
             key?: string;
             owner?: string;
         };
-        /** @description The entry as stored: the hash covers everything else in it (docs/envelope.md). */
+        /** @description The hash covers everything else in the entry (docs/envelope.md). */
         AuditEntry: {
             /** @enum {string} */
-            type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeletionScheduled" | "AccountRecovered" | "AccountDeleted" | "SecretWritten" | "SecretDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed" | "LinkCreated" | "LinkRevoked" | "LinkUsed";
+            type: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeletionScheduled" | "AccountRecovered" | "AccountDeleted" | "SecretWritten" | "SecretDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed" | "LinkCreated" | "LinkRevoked" | "LinkUsed" | "AuditErased";
             actor: {
                 /** @enum {string} */
                 kind: "principal" | "functionKey" | "customerLink" | "keyward";
@@ -3913,6 +3933,7 @@ export interface components {
             link?: string;
             call?: string;
             account?: string;
+            accountId?: string;
             /** @description An account id, a binding id, or `service`. */
             chain: string;
             sequence: number;
@@ -3921,6 +3942,11 @@ export interface components {
             /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
             previousHash: string;
             keyGeneration: number;
+            /**
+             * @description Facts that name a person or an owner are pseudonyms.
+             * @constant
+             */
+            erased?: true;
             /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
             hash: string;
         };
@@ -4073,6 +4099,7 @@ export interface components {
         AccountInstance: {
             /** Format: uuid */
             accountId: string;
+            /** @description `(erased)` after an erasure. */
             owner: string;
             head: {
                 sequence: number;
@@ -4084,6 +4111,11 @@ export interface components {
              * @description Absent for the present account.
              */
             deletedAt?: string;
+            /**
+             * Format: date-time
+             * @description When the owner and the actors were erased.
+             */
+            erasedAt?: string;
         };
         /**
          * @example {
@@ -4121,6 +4153,44 @@ export interface components {
                 /** @description HMAC-SHA-256, base64url. Empty before the first entry. */
                 hash: string;
             };
+        };
+        /**
+         * @example {
+         *       "accountId": "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff",
+         *       "result": "erased",
+         *       "entries": 5,
+         *       "left": []
+         *     }
+         */
+        AuditErasure: {
+            /** Format: uuid */
+            accountId: string;
+            /**
+             * @description `partial`: `left` says what remains. `unfinished`: the time of the call is over, call again.
+             * @enum {string}
+             */
+            result: "erased" | "partial" | "unfinished";
+            /** @description Entries that this call has erased. */
+            entries: number;
+            /** @description What still names the owner or an actor. */
+            left: {
+                /** @enum {string} */
+                reason: "Damaged" | "OlderFormat" | "ClaimOfOwner" | "OwnerHasAccounts";
+                /** @description `<chain>/<sequence>`, `<kind>/<value>` of a claim, or an account. */
+                item: string;
+            }[];
+        };
+        /**
+         * @example {
+         *       "accountId": "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff"
+         *     }
+         */
+        AuditErasureInput: {
+            /**
+             * Format: uuid
+             * @description Of the deleted account: see its instances.
+             */
+            accountId: string;
         };
         /**
          * @example {
@@ -4395,6 +4465,13 @@ export interface components {
                 oldestCheckAt?: string;
             };
             poisonedMessages?: number;
+            /** @description The poison queues that hold messages. */
+            poisonQueues?: {
+                queue: string;
+                messages: number;
+                meaning: string;
+                remedy: string;
+            }[];
             dailyPass?: {
                 /** Format: date-time */
                 startedAt: string;
@@ -7137,7 +7214,7 @@ export interface operations {
                 owner?: string;
                 account?: string;
                 key?: string;
-                type?: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeletionScheduled" | "AccountRecovered" | "AccountDeleted" | "SecretWritten" | "SecretDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed" | "LinkCreated" | "LinkRevoked" | "LinkUsed";
+                type?: "AccountCreated" | "AccountUpdated" | "AccountKeyChanged" | "AccountKeyRewrapped" | "AccountKeyRotated" | "IdentityRepaired" | "AccountKeyResealed" | "OlderAccountKeysRetiring" | "OlderAccountKeysDestroyed" | "AccountDeletionScheduled" | "AccountRecovered" | "AccountDeleted" | "SecretWritten" | "SecretDeleted" | "SecretsRevealed" | "JobInputResolved" | "KeyUsed" | "DataKeysUsed" | "DataKeyGenerationCreated" | "DataKeyGenerationDestroyed" | "SecretIntegrityFailed" | "CallRefused" | "ChangeDeferred" | "CustomerKeyInaccessible" | "CustomerKeyRestored" | "WatchCreated" | "WatchRestored" | "VerdictChanged" | "KeyNearExpiry" | "KeyExpired" | "IdentityUnavailable" | "IdentityAvailable" | "KeyNotReadable" | "KeyReadable" | "NewVersionFound" | "NewVersionUnusable" | "RotationStarted" | "RotationCompleted" | "ClaimReleased" | "RingRewrapped" | "RingRestored" | "RingGenerationCreated" | "RingGenerationActivated" | "RingGenerationRetiring" | "RingGenerationDestroyed" | "StateDamaged" | "IdentityReplaced" | "DenialsConfirmed" | "LinkCreated" | "LinkRevoked" | "LinkUsed" | "AuditErased";
                 $top?: number;
                 $skipToken?: string;
                 /** @description The version of the API. Without it, the call gets the newest version. */
@@ -7459,6 +7536,47 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditVerification"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+            default: components["responses"]["Error"];
+        };
+    };
+    operatorAuditErase: {
+        parameters: {
+            query?: {
+                /** @description The version of the API. Without it, the call gets the newest version. */
+                "api-version"?: components["parameters"]["ApiVersion"];
+            };
+            header?: never;
+            path: {
+                accountName: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AuditErasureInput"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "x-ms-request-id": components["headers"]["RequestId"];
+                    "x-ms-version": components["headers"]["x-ms-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditErasure"];
                 };
             };
             400: components["responses"]["Error400"];

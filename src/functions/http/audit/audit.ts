@@ -104,11 +104,11 @@ const verify =
 const instances: RouteHandler = async ({ request, service }) => {
   const wanted = requestedPage(request, isGuid);
   const page = await instancesOf(request.params.accountName ?? '', wanted, service);
-  const value = page.instances.map(({ instanceId, owner, audit, deletedAt }) => ({
+  const value = page.instances.map(({ instanceId, owner, audit, deletedAt, erasedAt }) => ({
     accountId: instanceId,
     owner,
     head: audit,
-    ...defined({ deletedAt: optionalIso(deletedAt) }),
+    ...defined({ deletedAt: optionalIso(deletedAt), erasedAt: optionalIso(erasedAt) }),
   }));
   return { status: 200, jsonBody: { value, ...linkTo(request, page.next) } };
 };

@@ -1,6 +1,6 @@
 /** The contracts of the audit: entries as they are stored, and the findings of a verification. */
 import * as z from 'zod';
-import { auditTypes } from '../../../core/audit/auditEntry.ts';
+import { type AuditEntry, auditTypes, shownEntry } from '../../../core/audit/auditEntry.ts';
 import { auditFacts } from '../../../core/audit/auditFactsSchema.ts';
 import { flawNames } from '../../../core/audit/chainCheck.ts';
 import {
@@ -9,7 +9,6 @@ import {
   guid,
   identity,
   keyIdentifier,
-  owner,
   pageOf,
   paging,
   time,
@@ -36,11 +35,12 @@ export const auditEntry = z
     at: time,
     previousHash: hash,
     keyGeneration: count,
+    erased: z.literal(true).optional().meta({ description: 'Facts that name a person or an owner are pseudonyms.' }),
     hash,
   })
   .meta({
     id: 'AuditEntry',
-    description: 'The entry as stored: the hash covers everything else in it (docs/envelope.md).',
+    description: 'The hash covers everything else in the entry (docs/envelope.md).',
   });
 
 const unreadable = z.strictObject({ sequence, unreadable: z.literal(true) }).meta({
@@ -65,7 +65,7 @@ const entryExample = {
 };
 
 export const entryOf = (place: number, stored: unknown): z.infer<typeof auditEntry> | z.infer<typeof unreadable> => {
-  const read = auditEntry.safeParse(stored);
+  const read = auditEntry.safeParse(shownEntry(Object(stored) as AuditEntry));
   return read.success ? read.data : { sequence: place, unreadable: true };
 };
 
@@ -124,9 +124,10 @@ const verification = z
 const instance = z
   .strictObject({
     accountId: guid,
-    owner,
+    owner: z.string().meta({ description: '`(erased)` after an erasure.' }),
     head: chainHead,
     deletedAt: time.optional().meta({ description: 'Absent for the present account.' }),
+    erasedAt: time.optional().meta({ description: 'When the owner and the actors were erased.' }),
   })
   .meta({ id: 'AccountInstance' });
 const instanceExample = { accountId: accountExample, owner: 'contoso', head: { sequence: 7, hash: hashExample } };

@@ -1,4 +1,6 @@
-/** A broken link of a chain as JSON: what the flaw means, who acts, and the command that copies the rows of the chain. */
+/**
+ * A broken link of a chain as JSON: what the flaw means, who acts, and the command that copies the rows of the chain.
+ */
 import { flaws } from '../../../core/audit/chainCheck.ts';
 import { serviceChain } from '../../../core/audit/serviceAudit.ts';
 import { defined } from '../../../core/base/defined.ts';

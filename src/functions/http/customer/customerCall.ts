@@ -4,7 +4,7 @@ import type { Call } from '../../pipeline/call.ts';
 
 export const customer = { scope: 'customer', role: 'Accounts.Read', bearerOnly: true } as const;
 
-/** The pipeline has opened it. */
+/** The link of the call, which the pipeline has verified. */
 export function linkOf({ link }: Pick<Call, 'link'>): CustomerLink {
   if (link === undefined) throw new Error('A call with a link has none.');
   return link;

@@ -31,7 +31,10 @@ const eventGridApps: Readonly<Partial<Record<Cloud, string>>> = {
   usgov: '54316b56-3481-47f9-8f30-0300f5542a7b',
 };
 
-/** Event Grid's own limits of a batch: 1 MiB, 5,000 events (Azure docs, event-grid/delivery-and-retry, "Output batching"). */
+/**
+ * Event Grid's own limits of a batch: 1 MiB, 5,000 events (Azure docs, event-grid/delivery-and-retry, "Output
+ * batching").
+ */
 const maxDeliveryBytes = 1024 * 1024;
 const maxEvents = 5000;
 /**

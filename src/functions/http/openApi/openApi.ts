@@ -82,8 +82,8 @@ const completing =
     const { def } = zodSchema._zod;
     // `anyCase`: a transform before the schema that lists the values.
     if (def.type !== 'pipe' || !['unknown', 'transform'].includes((def.in as z.core.$ZodTypes)._zod.def.type)) return;
-    const { $schema, ...behind } = z.toJSONSchema(def.out, { io });
-    Object.assign(jsonSchema, behind);
+    const { $schema, ...checked } = z.toJSONSchema(def.out, { io });
+    Object.assign(jsonSchema, checked);
   };
 
 function operationOf(route: Route, contract: Contract, schemaOf: SchemaOf): Json {

@@ -100,8 +100,8 @@ const timelineRoute: RouteHandler = async ({ request, service }) => {
   if (after !== undefined && !timelineToken.test(after))
     throw new Refusal('InvalidParameter', '$skipToken is not one that a nextLink carried.', { target: '$skipToken' });
   const order = choiceIn(request, 'order', orders) ?? 'newest';
-  const asked = { order, from, to, limit: pageSizeOf(request), ...defined({ after }) };
-  const { entries, next } = await readTimeline(filter, asked, service);
+  const page = { order, from, to, limit: pageSizeOf(request), ...defined({ after }) };
+  const { entries, next } = await readTimeline(filter, page, service);
   // The next page covers the same span of time, at any later time.
   request.query.set('from', iso(from));
   request.query.set('to', iso(to));
