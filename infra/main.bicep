@@ -92,7 +92,7 @@ param inboundPrivateEndpoint bool = false
 
 // ---- The operator's keys
 
-@description('RSA keys of yours instead of system and at-rest in the vault that this makes: docs/operations.md, "To other keys". Without version; you assign the role.')
+@description('RSA keys of yours instead of system and at-rest in the vault that this makes: docs/operator-keys.md, "To other keys". Without version; you assign the role.')
 param systemKey string = ''
 param atRestKey string = ''
 
@@ -129,7 +129,7 @@ param metricsHeaders string = ''
 
 // ---- Storage
 
-@description('Redundancy of the tables. Geo-redundant by default: docs/deploy.md, "When a region fails".')
+@description('Redundancy of the tables. Geo-redundant by default: docs/backup-and-restore.md, "When a region fails".')
 @allowed([
   'Standard_LRS'
   'Standard_ZRS'

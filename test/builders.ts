@@ -51,6 +51,7 @@ export const designPolicy: Policy = {
   revealsPerMinute: 6_000,
   sweepRanges: 64,
   safeToDisableAfterSeconds: 900,
+  logGoodKeyChecks: true,
 };
 
 /** The closed list of causes, by class: docs/runbook.md. */

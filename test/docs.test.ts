@@ -1,5 +1,5 @@
 /** Compares the documents with the code: everything that both say must be equal. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { globSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -283,6 +283,30 @@ describe.each(documents)('%s', (document) => {
     const scripts = Object.keys(JSON.parse(read('package.json')).scripts);
     const named = [...text.matchAll(/\bnpm (?:run (?:--silent )?([\w:-]+)|(test|start)\b)/g)];
     expect(scripts).toEqual(expect.arrayContaining(named.map((found) => found[1] ?? found[2])));
+  });
+});
+
+/** `docs/deploy.md, "In every shell"` in a comment, a message or the description of a parameter. */
+describe('the code and the templates', () => {
+  it('name only sections of the documents that exist', () => {
+    const files = globSync(
+      '{src,test,infra,tools,bench,packages,console,.github}/**/*.{ts,tsx,sh,bicep,bicepparam,yml}',
+      {
+        cwd: root,
+        exclude: (name) => name.includes('node_modules') || name.includes('dist'),
+      },
+    );
+    const named = files.flatMap((file) =>
+      [...read(file).matchAll(/(docs\/[\w-]+\.md), "([^"\n]+)"/g)].map(([, document = '', title = '']) => ({
+        file,
+        document,
+        title,
+      })),
+    );
+    expect(named.length).toBeGreaterThan(8);
+    const isMissing = (document: string, title: string) =>
+      !new RegExp(`^#+ ${title.replaceAll(/[?.()]/g, '\\$&')}$`, 'm').test(read(document));
+    expect(named.filter(({ document, title }) => isMissing(document, title))).toEqual([]);
   });
 });
 

@@ -60,7 +60,7 @@ describe('readiness', () => {
     sweepMark: { read: async () => 7, write: async () => undefined },
     policy: { ...defaultPolicy, sweepRanges: 1 },
     ranges: { read: never, write: never, all: async () => [{ last: ended }] },
-    poisoned: async () => 3,
+    poisoned: async () => [{ queue: 'daily-pass-poison', messages: 3 }],
     dailyPass: { read: async () => ({ startedAt: 0, messages: 4, isDivided: true, bounds: noBounds }), write: never },
     dailyWaiting: async () => 3,
     passes: async () => [{ name: 'auditVerification' as const, startedAt: 2, done: 6 }],
@@ -70,7 +70,7 @@ describe('readiness', () => {
     expect(await readiness(good)).toMatchObject({
       isReady: true,
       sweep: { lastSweptAt: 7 },
-      poisoned: 3,
+      poisoned: [{ queue: 'daily-pass-poison', messages: 3 }],
       dailyPass: { startedAt: 0, messages: 4, left: 3 },
       passes: [{ name: 'auditVerification', startedAt: 2, done: 6 }],
       keys: { byStatus: { Accessible: 1 } },

@@ -413,7 +413,7 @@ var alerts = [
     name: 'key-taken-away'
     section: 'runbook.md#an-alert-names-a-key'
     severity: 2
-    query: 'AppTraces | where Message startswith "The status of a customer key changed" ${fields} | where tostring(fields.to) == "Inaccessible" ${customer}'
+    query: 'AppTraces | where Message startswith "The status of a customer key changed" ${fields} | where tostring(fields["to"]) == "Inaccessible" ${customer}'
     window: 'PT5M'
     operator: 'GreaterThan'
     threshold: 0
@@ -432,7 +432,7 @@ var alerts = [
     name: 'customer-refused'
     section: 'runbook.md#an-alert-names-a-key'
     severity: 1
-    query: 'AppTraces | where Message startswith "A call was refused because its customer key did not work" ${fields} ${customer} | summarize first = min(TimeGenerated), last = max(TimeGenerated) by owner, key | where last - first >= 10m'
+    query: 'AppTraces | where Message startswith "A call was refused because its customer key did not work" ${fields} ${customer} | summarize firstAt = min(TimeGenerated), lastAt = max(TimeGenerated) by owner, key | where lastAt - firstAt >= 10m'
     window: 'PT1H'
     operator: 'GreaterThan'
     threshold: 0
@@ -441,7 +441,7 @@ var alerts = [
     name: 'keys-unreachable'
     section: 'operations.md#customers-keys'
     severity: 1
-    query: '${metrics} | where tostring(fields.metric) == "keyward.transitions" and tostring(fields.to) == "Unreachable"'
+    query: '${metrics} | where tostring(fields.metric) == "keyward.transitions" and tostring(fields["to"]) == "Unreachable"'
     window: 'PT5M'
     operator: 'GreaterThan'
     threshold: 3

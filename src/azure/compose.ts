@@ -151,7 +151,7 @@ export async function compose(
       { name: 'keyChecks', silence: 'StorageUnavailable', ask: keyChecks({ ...parts, policy }) },
       ...(announcer === undefined ? [] : [announcementTopic(announcer, { ...parts, rings })]),
     ] satisfies HealthCheck[],
-    poisoned: async () => (await countOf('vault-work-poison')) + (await countOf('daily-pass-poison')),
+    poisoned: () => Promise.all(poisonQueues.map(async (queue) => ({ queue, messages: await countOf(queue) }))),
     dailyWaiting: () => countOf('daily-pass'),
     passes: () => passesNow(parts),
     ...replace,
@@ -162,6 +162,8 @@ export async function compose(
     accounts,
   };
 }
+
+const poisonQueues = ['vault-work-poison', 'daily-pass-poison'] as const;
 
 /** The sender loads with the first message: most calls send none. */
 function lazyQueues(settings: Settings) {

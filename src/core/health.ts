@@ -36,13 +36,19 @@ export interface HealthDeps
     Pick<VaultWorkDeps, 'ranges' | 'policy'> {
   readonly sweepMark: Pick<SweepMark, 'read'>;
   readonly parts: readonly HealthCheck[];
-  /** The approximate number of messages in the poison queues. */
-  readonly poisoned: () => Promise<number>;
+  readonly poisoned: () => Promise<readonly PoisonQueue[]>;
   readonly dailyPass: DailyPassStore;
   /** The approximate number of waiting messages of the daily pass. */
   readonly dailyWaiting: () => Promise<number>;
   /** Those that run now. */
   readonly passes: () => Promise<readonly PassProgress[]>;
+}
+
+/** Messages that were given up. */
+export interface PoisonQueue {
+  readonly queue: string;
+  /** Approximate. */
+  readonly messages: number;
 }
 
 export interface HealthCheckResult {
@@ -134,8 +140,8 @@ export interface Readiness {
   /** The following properties are absent where they could not be read in time. */
   readonly sweep?: { readonly lastSweptAt?: EpochMs };
   readonly keys?: KeyCounts;
-  /** Messages that were given up and are in the poison queues. */
-  readonly poisoned?: number;
+  /** Every poison queue, also the empty ones. */
+  readonly poisoned?: readonly PoisonQueue[];
   /** Absent before the first pass. */
   readonly dailyPass?: DailyProgress;
   /** Other passes over everything, those that run now. */

@@ -38,6 +38,23 @@ test('a failed message of either queue is logged, with any content', async () =>
   await until('all are told', missing, (left) => left.length === 0);
 });
 
+test('readiness names the poison queue of a message that stays, and the commands that show and remove it', async () => {
+  const queue = QueueServiceClient.fromConnectionString(world.stack.azurite.connectionString).getQueueClient(
+    'vault-work-poison',
+  );
+  await queue.createIfNotExists();
+  await queue.sendMessage('not base64!');
+  const left = async () => (await ready()).body.poisonQueues;
+  const at = '--queue-name vault-work-poison --account-name "$HOST_STORAGE" --auth-mode login';
+  await until('the queue is named', left, (queues) =>
+    queues?.some(({ queue, remedy }: { queue: string; remedy: string }) => {
+      const commands = [`az storage message peek ${at}`, `az storage message clear ${at}`];
+      return queue === 'vault-work-poison' && commands.every((command) => remedy.includes(command));
+    }),
+  );
+  await queue.clearMessages();
+});
+
 describe('readiness', () => {
   test('before the first sweep, readiness shows that every dependency answers, and no counts of keys', async () => {
     const answer = await got(200, ready());
@@ -45,6 +62,7 @@ describe('readiness', () => {
       status: 'ready',
       settings: { status: 'ok', names: [] },
       poisonedMessages: 0,
+      poisonQueues: [],
     });
     expect(answer.body).not.toHaveProperty('sweep');
     expect(answer.body).not.toHaveProperty('keys');

@@ -7,7 +7,7 @@ import type { KeyFacts } from '../../src/core/customerKey/validationChecks.ts';
 import { type Check, checksOf, isValid } from '../../src/core/customerKey/validationReport.ts';
 import { start, version1 } from '../builders.ts';
 
-/** docs/operations.md, "Dry run": every check, in this order. */
+/** docs/operator-calls.md, "Dry run": every check, in this order. */
 const order = [
   'identifierForm',
   'hostAllowed',

@@ -1,11 +1,12 @@
 /** The documents of the deployment: arithmetic, tables, promised bounds, and the commands that a person pastes. */
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { tableNames } from '../../infra/backup/rows.ts';
 import { dailyMessage } from '../../src/functions/triggers/dailyPass.ts';
 import { blocksIn, codeIn, filled, sectionsOf } from './commandBlocks.ts';
+import { asShipped, deployments, ownNetwork } from './deployment.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -50,14 +51,33 @@ describe('infra/customer/README.md', () => {
 
 describe.each(['docs/size-and-cost.md', 'docs/capacity.md'])('%s', (document) => {
   it(`${document} calculates right: every sum in its tables`, () => {
-    const sums = [...read(document).matchAll(/\| ([\d,][\d,·+ ]*) = ([\d,]+)(?= \|)/g)];
+    const sums = [...read(document).matchAll(/\| ([\d,][\d,.·+ ]*) = ([\d,]+)(?= \|)/g)];
     expect(sums.length).toBeGreaterThan(7);
     const number = (text: string) => Number(text.replaceAll(',', ''));
     const product = (text: string) => text.split('·').reduce((value, factor) => value * number(factor), 1);
     for (const [, left = '', right = ''] of sums) {
       const sum = left.split('+').reduce((value, term) => value + product(term), 0);
-      expect(sum, left).toBe(number(right));
+      // Only sizes of logs have fractions.
+      expect(Math.round(sum), left).toBe(number(right));
     }
+  });
+});
+
+describe('docs/size-and-cost.md', () => {
+  it('docs/size-and-cost.md counts the alert rules and how often they run as the templates deploy them', () => {
+    const text = read('docs/size-and-cost.md');
+    const rules = asShipped.of('Microsoft.Insights/scheduledQueryRules');
+    const every = (frequency: string) => rules.filter(({ properties }) => properties.evaluationFrequency === frequency);
+    expect(text).toContain(`${every('PT5M').length} every 5 minutes, ${every('PT15M').length} every 15 |`);
+    expect(text).toContain(`fixed: ${rules.length} rules`);
+    expect(every('PT5M').length + every('PT15M').length).toBe(rules.length);
+  });
+
+  it('docs/size-and-cost.md counts the private endpoints as the templates deploy them', () => {
+    const endpoints = ownNetwork.of('Microsoft.Network/privateEndpoints').map(({ name }) => name.split('-').at(-1));
+    // This deployment has no recovery vault of its own, which is one more.
+    const ofServices = endpoints.filter((group) => group !== 'sites').length + 1;
+    expect(read('docs/size-and-cost.md')).toContain(`fixed, with private networks: ${ofServices}, and 1 with`);
   });
 });
 
@@ -85,6 +105,41 @@ describe('docs/backup-and-restore.md', () => {
     const message = JSON.parse(Buffer.from(content, 'base64').toString('utf8'));
     expect(dailyMessage.safeParse(message).success).toBe(true);
     expect(message).toEqual({ visit: 'accounts' });
+  });
+});
+
+describe('docs/deploy.md', () => {
+  it('docs/deploy.md names the version of the Azure CLI and the number of deployments that were checked', () => {
+    const [major, minor] = JSON.parse(read('test/az/commands.json')).version.split('.');
+    const text = read('docs/deploy.md');
+    expect(text).toContain(`exists in Azure CLI ${major}.${minor}.`);
+    expect(deployments).toHaveLength(6);
+    expect(text).toContain('evaluates six deployments');
+  });
+
+  it('docs/deploy.md asks for the version of the Azure CLI that the scripts require', () => {
+    const [, least] = /^least_az=(.+)$/m.exec(read('infra/az.sh')) ?? [];
+    expect(read('docs/deploy.md')).toContain(`azure/install-azure-cli) ${least} or newer`);
+  });
+});
+
+/** A parameter file is written by the documents, and its outputs are read by their commands. */
+describe('the documents', () => {
+  const main = JSON.parse(read('infra/main.json'));
+  const documents = globSync('{docs,infra}/**/*.md', { cwd: root });
+
+  it('the documents name only parameters that infra/main.bicep has', () => {
+    const named = documents.flatMap((path) =>
+      [...read(path).matchAll(/\bparam (\w+)|`(\w+) = (?:'|\[|true|false|\d)/g)].map(([, a, b]) => a ?? b),
+    );
+    expect(named.length).toBeGreaterThan(15);
+    expect(named.filter((name) => !Object.hasOwn(main.parameters, name ?? ''))).toEqual([]);
+  });
+
+  it('the documents read only outputs that infra/main.bicep has', () => {
+    const outputs = documents.flatMap((path) => namesIn(blocksIn(read(path)), /(?:\$\(|^)output (\w+)/gm));
+    expect(outputs.length).toBeGreaterThan(8);
+    expect(outputs.filter((name) => !Object.hasOwn(main.outputs, name))).toEqual([]);
   });
 });
 

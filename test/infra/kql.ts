@@ -28,7 +28,7 @@ function applied(rows: readonly Row[], step: string): readonly Row[] {
 
 /** The words stand inside of messages too: only those before another comparison count. */
 const parts = (word: 'and' | 'or', text: string): string[] =>
-  text.split(new RegExp(` ${word} (?=\\w+(?:\\(fields\\.\\w+\\))? (?:startswith|endswith|==|>=|>) )`));
+  text.split(new RegExp(` ${word} (?=\\w+(?:\\(fields[^)]+\\))? (?:startswith|endswith|==|>=|>) )`));
 
 function holds(condition: string, row: Row): boolean {
   const [, left = '', operator, right = ''] = /^(.+?) (startswith|endswith|==|>=|>) (.+)$/.exec(condition) ?? [];
@@ -59,7 +59,8 @@ function evaluated(text: string, row: Row): unknown {
   if (count !== undefined) return Number(count) * (unit === 'm' ? minuteMs : 1);
   const [, end, start] = /^(\w+) - (\w+)$/.exec(text) ?? [];
   if (end !== undefined && start !== undefined) return Number(row[end]) - Number(row[start]);
-  const [, convert, field] = /^(\w+)\(fields\.(\w+)\)$/.exec(text) ?? [];
+  // A name that is also a word of the language is in brackets.
+  const [, convert, field] = /^(\w+)\(fields(?:\.|\[")(\w+)(?:"\])?\)$/.exec(text) ?? [];
   if (field === undefined) return row[text];
   const value = (row.fields as Row | undefined)?.[field];
   return convert === 'tostring' ? String(value ?? '') : Number(value);

@@ -61,7 +61,7 @@ describe('the app settings', () => {
 
   it('the app settings of the policy reach the app as the parameters say, each of them', () => {
     const parameters = readFileSync(join(root, 'test/infra/everything.bicepparam'), 'utf8');
-    const chosen = [...parameters.matchAll(/^ {2}(KEYWARD_\w+): (\d+|true)$/gm)].map(([, name, value]) => [
+    const chosen = [...parameters.matchAll(/^ {2}(KEYWARD_\w+): (\d+|true|false)$/gm)].map(([, name, value]) => [
       name,
       value,
     ]);

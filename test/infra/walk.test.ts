@@ -67,6 +67,9 @@ describe.each([
   ['docs/deploy.md', []],
   ['docs/networks.md', inEveryShell],
   ['docs/backup-and-restore.md', inEveryShell],
+  ['docs/operator-keys.md', inEveryShell],
+  ['docs/other-tenants.md', []],
+  ['docs/runbook.md', []],
   ['infra/customer/README.md', []],
 ] as const)('every block of %s', (path, before) => {
   const blocks = [...before, ...blocksIn(read(path))];

@@ -16,7 +16,7 @@ describe('the queries of the workbook', () => {
   it.each(queries)(
     'the queries of the workbook read with $name only a metric or a line that the app logs, and fields that it has',
     ({ query }) => {
-      const fields = [...query.matchAll(/fields\.(\w+)/g)].map(([, field = '']) => field);
+      const fields = [...query.matchAll(/fields(?:\.|\[")(\w+)/g)].map(([, field = '']) => field);
       const metric = /fields\.metric\) == "([^"]+)"/.exec(query)?.[1];
       const message = /Message startswith "([^"]+)"/.exec(query)?.[1];
       if (metric !== undefined) {

@@ -67,7 +67,7 @@ describe('the recovery key', () => {
   });
 });
 
-// docs/operations.md, "To other keys".
+// docs/operator-keys.md, "To other keys".
 test('the operator changes both keys for others, and back again: the app accepts the settings, and nothing becomes unreadable', async () => {
   const { lab } = world;
   await lab.vaultWithKey('keyward-moved');
@@ -120,7 +120,7 @@ test('another recovery key replaces the previous one', async () => {
   }
 });
 
-// docs/operations.md, "Losing the operator's vault". This test is the last one, because the loss is permanent.
+// docs/operator-keys.md, "Losing the operator's vault". This test is the last one, because the loss is permanent.
 test('the recovery drill: the operator’s vault is lost for good, and everything opens again under new keys in a new vault', async () => {
   const { lab } = world;
   const key = await lab.vaultWithKey('drill-kv');

@@ -18,7 +18,7 @@ import {
   version2,
 } from '../builders.ts';
 
-/** docs/architecture.md, "Confirmation": number of looks, least span in ms, control look needed. */
+/** docs/states-and-bounds.md, "Confirmation": number of looks, least span in ms, control look needed. */
 type Rules = Partial<Record<Cause, readonly [number, number, boolean]>>;
 const needs: Rules = {
   KeyDisabled: [2, 0, false],

@@ -57,6 +57,17 @@ export interface Metrics {
   readonly 'keyward.looks.oldest.ms': NoLabels;
 }
 
+/** What a check of a key measures. */
+const ofKeyChecks: ReadonlySet<unknown> = new Set([
+  'keyward.looks',
+  'keyward.looks.ms',
+  'keyward.newest.reads',
+] satisfies (keyof Metrics)[]);
+
+/** Whether a line says only that a check of a key found nothing wrong. */
+export const isOfGoodKeyCheck = (message: string, { cause, metric }: LogFields): boolean =>
+  cause === 'none' && (message === 'Checked a key' || (message === 'Metric' && ofKeyChecks.has(metric)));
+
 type NoLabels = Readonly<Record<never, never>>;
 
 export function measure<Name extends keyof Metrics>(

@@ -92,6 +92,8 @@ const rules = {
   safeToDisableAfterSeconds: positiveSeconds(900),
   /** Calls that return plaintext (reveal, resolve) per minute, for each caller in each process; 0: no limit. */
   revealsPerMinute: countBetween(0, 1_000_000, 6_000),
+  /** Whether a check of a key that finds nothing wrong writes its log lines: most of what a key costs in logs. */
+  logGoodKeyChecks: { fallback: true },
 } satisfies Record<string, NumberRule | { readonly fallback: boolean }>;
 
 type Rules = typeof rules;
@@ -157,7 +159,7 @@ export function isDenying(cause: Cause, policy: Policy): cause is DenyingCause {
   return kind === 'denied' || (kind === 'networkPolicy' && policy.networkPolicyDisables);
 }
 
-/** The looks that confirm a denial. docs/architecture.md, "Confirmation", gives the reasons for the numbers. */
+/** The looks that confirm a denial. docs/states-and-bounds.md, "Confirmation", gives the reasons for the numbers. */
 export function confirmationOf(cause: DenyingCause, policy: Policy): Confirmation {
   switch (cause) {
     case 'KeyDisabled':

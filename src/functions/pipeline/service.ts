@@ -3,6 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { InvocationContext } from '@azure/functions';
 import { compose, type MetricExport, openMetricExport } from '../../azure/compose.ts';
 import type { Log, LogFields } from '../../core/base/log.ts';
+import { isOfGoodKeyCheck } from '../../core/base/metrics.ts';
 import type { Service } from '../../core/service.ts';
 
 const running = new AsyncLocalStorage<InvocationContext>();
@@ -21,10 +22,12 @@ export function inInvocation<T>(context: InvocationContext, work: () => Promise<
 export const invocationsInFlight = (): readonly Promise<unknown>[] => [...inFlight];
 
 let metricExport: MetricExport | undefined;
+let isQuiet = false;
 
 export const log: Log = {
   info: (message, fields) => {
-    running.getStore()?.info(message, textOf(message, fields));
+    if (!isQuiet || fields === undefined || !isOfGoodKeyCheck(message, fields))
+      running.getStore()?.info(message, textOf(message, fields));
     if (message !== 'Metric' || fields === undefined || metricExport === undefined) return;
     metricExport.record(fields);
     const error = metricExport.takeFailure();
@@ -54,6 +57,7 @@ export function keyward(): Promise<Service> {
 
 async function start(): Promise<Service> {
   const service = await compose(process.env, log);
+  isQuiet = !service.policy.logGoodKeyChecks;
   metricExport ??= await openMetricExport(process.env);
   return service;
 }

@@ -4465,6 +4465,13 @@ export interface components {
                 oldestCheckAt?: string;
             };
             poisonedMessages?: number;
+            /** @description The poison queues that hold messages. */
+            poisonQueues?: {
+                queue: string;
+                messages: number;
+                meaning: string;
+                remedy: string;
+            }[];
             dailyPass?: {
                 /** Format: date-time */
                 startedAt: string;

@@ -17,6 +17,7 @@ import {
   type HealthCheckResult,
   type HealthFailure,
   type KeyCounts,
+  type PoisonQueue,
   type Readiness,
   readiness,
 } from '../../../core/health.ts';
@@ -61,6 +62,10 @@ const readySchema = z.strictObject({
     })
     .optional(),
   poisonedMessages: count.optional(),
+  poisonQueues: z
+    .array(z.strictObject({ queue: z.string(), messages: count, meaning: z.string(), remedy: z.string() }))
+    .optional()
+    .meta({ description: 'The poison queues that hold messages.' }),
   dailyPass: z
     .strictObject({
       startedAt: z.iso.datetime(),
@@ -144,13 +149,26 @@ function answer(
     ...(lastSweptAt === undefined ? {} : { sweep: ageOf(lastSweptAt, clock.now()) }),
     ...(keys === undefined ? {} : { keys: renderKeys(keys) }),
     ...defined({
-      poisonedMessages: poisoned,
+      poisonedMessages: poisoned?.reduce((sum, { messages }) => sum + messages, 0),
+      poisonQueues: poisoned?.filter(({ messages }) => messages > 0).map(renderPoison),
       dailyPass: dailyPass && renderPass(dailyPass),
       passes: passes?.map(renderPass),
     }),
     ...(announcements === undefined ? {} : { announcements: renderBacklog(announcements, clock.now()) }),
   });
 }
+
+const renderPoison = ({ queue, messages }: PoisonQueue) => ({
+  queue,
+  messages,
+  meaning:
+    'Work that failed five times. Keyward logs each of its messages within a minute and removes it. A message that stays is not base64: another program has sent it.',
+  remedy: `Read what stays: ${queueCommand('peek', queue)} --num-messages 32. Then remove it: ${queueCommand('clear', queue)}`,
+});
+
+/** The reader knows the storage account of the Functions host; Keyward's core does not. */
+const queueCommand = (verb: string, queue: string): string =>
+  `az storage message ${verb} --queue-name ${queue} --account-name "$HOST_STORAGE" --auth-mode login`;
 
 const renderPass = <Pass extends DailyProgress | PassProgress>({ startedAt, expectedEndAt, ...counts }: Pass) => ({
   startedAt: iso(startedAt),
