@@ -38,6 +38,11 @@ export interface MoveOptions {
 
 /** A process whose settings name one account notices the layout when it reads its rings, once a minute. */
 const oldSettingsMs = 130_000;
+/** The first copies, the second verifies, and the others are for writes that were late. */
+const maxPasses = 5;
+const stillWritten = new BackupError(
+  'Rows of the moving ranges are still written. An instance with older settings runs: stop it, then run the same command again.',
+);
 /** Longer than a process uses a layout. */
 const switchMs = 10_000;
 
@@ -96,8 +101,11 @@ export async function moveState(clientIn: ClientIn, options: MoveOptions, tools:
 
   async function copyAndSwitch(move: Move, mayWrite: Permission): Promise<void> {
     await tools.sleep(options.settleMs);
-    let rows = 0;
-    for (let changes = 1; changes > 0; rows += changes) changes = await copyRanges(clientIn, move, mayWrite);
+    let [rows, changes] = [0, 1];
+    for (let pass = 0; changes > 0; rows += changes, pass++) {
+      if (pass === maxPasses) throw stillWritten;
+      changes = await copyRanges(clientIn, move, mayWrite);
+    }
     tools.say(`${rows} rows copied and compared.`);
     const { layout, etag } = await stored();
     const moved = new Set(move.ranges);
