@@ -2,7 +2,8 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-// Dozens of processes load the same SDKs and Azurite: V8 compiles them once (Node's documentation, module.enableCompileCache).
+// Dozens of processes load the same SDKs and Azurite: V8 compiles them once (Node's documentation,
+// module.enableCompileCache).
 process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('node_modules/.cache/node', import.meta.url));
 
 /** The files that take longest, the longest first: one that began last would run alone at the end. */

@@ -1,6 +1,6 @@
 /**
- * `node console/screenshots.ts` after `npm run build`: the pictures of the console in README.md and docs/, from the running
- * stack. Some customers have taken their keys away, one has rotated its key, and three drills were made.
+ * `node console/screenshots.ts` after `npm run build`: the pictures of the console in README.md and docs/, from the
+ * running stack. Some customers have taken their keys away, one has rotated its key, and three drills were made.
  */
 import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';

@@ -138,7 +138,12 @@ param metricsHeaders string = ''
 ])
 param storageSku string = 'Standard_GRS'
 
-@description('Key that encrypts both storage accounts at rest, beside Azure\'s infrastructure encryption: https://{vault}.vault.azure.net/keys/{key}. Empty: Microsoft holds the key. It is independent of Keyward\'s at-rest key.')
+@description('Storage accounts that share the state. One is enough for 500,000 keys: docs/capacity.md. Raise it only by the steps of docs/operations.md, "More storage accounts". Never lower it while an account holds rows.')
+@minValue(1)
+@maxValue(16)
+param storageAccountCount int = 1
+
+@description('Key that encrypts all storage accounts at rest, beside Azure\'s infrastructure encryption: https://{vault}.vault.azure.net/keys/{key}. Empty: Microsoft holds the key. It is independent of Keyward\'s at-rest key.')
 param storageKeyIdentifier string = ''
 
 @description('Resource id of the user-assigned identity that uses that key. It needs the role Key Vault Crypto Service Encryption User beforehand.')
@@ -202,6 +207,8 @@ var topicName = '${name}-announcements-${suffix}'
 var storagePrefix = toLower(replace(name, '-', ''))
 var stateStorageName = '${storagePrefix}${suffix}'
 var hostStorageName = '${storagePrefix}host${suffix}'
+// Their order is the order of the state: a name never moves.
+var additionalStorageNames = map(range(2, storageAccountCount - 1), number => '${storagePrefix}s${number}${suffix}')
 var packageContainer = 'packages'
 var allTags = union({ application: 'keyward' }, tags)
 
@@ -268,6 +275,22 @@ module stateStorage 'modules/storage.bicep' = {
     keyIdentityId: storageKeyIdentityId
   }
 }
+
+module additionalStorage 'modules/storage.bicep' = [
+  for name in additionalStorageNames: {
+    name: 'storage-${name}'
+    params: {
+      name: name
+      location: location
+      tags: allTags
+      sku: storageSku
+      containers: []
+      isPrivate: isPrivate
+      keyIdentifier: storageKeyIdentifier
+      keyIdentityId: storageKeyIdentityId
+    }
+  }
+]
 
 // Nothing here need survive the region.
 module hostStorage 'modules/storage.bicep' = {
@@ -365,6 +388,7 @@ module app 'modules/app.bicep' = {
     hostStorageName: hostStorageName
     packageContainer: packageContainer
     stateStorageName: stateStorageName
+    additionalStorageNames: additionalStorageNames
     insightsName: insightsName
     announcementsEndpoint: announcements.outputs.endpoint
     metricsEndpoint: metricsEndpoint
@@ -400,7 +424,7 @@ module grants 'modules/grants.bicep' = {
     principalId: app.outputs.principalId
     userAssignedIdentities: userAssignedIdentities
     hostStorageName: hostStorageName
-    stateStorageName: stateStorageName
+    stateStorageNames: concat([stateStorageName], additionalStorageNames)
     operatorVaultName: operatorVaultName
     recoveryVaultName: recoveryVault ? recoveryVaultName : ''
     drillVaultName: revocationDrill ? drillVaultName : ''
@@ -409,6 +433,7 @@ module grants 'modules/grants.bicep' = {
   }
   dependsOn: [
     stateStorage
+    additionalStorage
     operatorVault
     recovery
     drill
@@ -439,6 +464,11 @@ var closedServices = concat(
       group: 'queue'
     }
   ],
+  map(additionalStorageNames, one => {
+    name: one
+    resourceId: resourceId('Microsoft.Storage/storageAccounts', one)
+    group: 'table'
+  }),
   recoveryVault
     ? [
         {
@@ -509,6 +539,7 @@ module endpoints 'modules/endpoints.bicep' = if (needsEndpoints) {
     operatorVault
     recovery
     stateStorage
+    additionalStorage
     hostStorage
     app
   ]
@@ -560,6 +591,7 @@ output hostName string = app.outputs.hostName
 output principalId string = app.outputs.principalId
 output hostStorageName string = hostStorageName
 output stateStorageName string = stateStorageName
+output additionalStorageNames string[] = additionalStorageNames
 output operatorVaultName string = operatorVaultName
 output announcementTopicName string = topicName
 @description('Give it to customers whose vault has a firewall. Empty without a virtual network that this made.')

@@ -1,7 +1,7 @@
 /**
  * Prints the share of sentences that need a rewrite in plain English: `node tools/language.ts [glob ...]`. It reads the
- * prose of documents, the comments of sources, and the titles of tests. test/language.test.ts asserts the limits for the
- * files that `rewritten` names. The rules are in CONTRIBUTING.md, "Language".
+ * prose of documents, the comments of sources, and the titles of tests. test/language.test.ts asserts the limits for
+ * the files that `rewritten` names. The rules are in CONTRIBUTING.md, "Language".
  */
 import { globSync, readFileSync } from 'node:fs';
 import { sep } from 'node:path';
@@ -25,7 +25,10 @@ export const notRewritten: readonly string[] = [];
 export const forbidden =
   /\b(?:whoever|nobody|somebody|anybody|everybody|told|anew|meanwhile|mend(?:s|ed|ing)?|stands in|is asked|by itself|by themselves|goes on)\b/i;
 
-/** Phrases that hide the actor or turn the sentence around. A few are right in their place, so only their share is limited. */
+/**
+ * Phrases that hide the actor or turn the sentence around. A few are right in their place, so only their share is
+ * limited.
+ */
 const markers: readonly RegExp[] = [
   forbidden,
   /\bwhatever\b/i,

@@ -1,6 +1,6 @@
 /**
- * Prints how the folders of src/core depend on each other: `node tools/structure.ts`. test/structure.test.ts asserts the
- * limits. Type imports count like run-time imports, because a reader follows both.
+ * Prints how the folders of src/core depend on each other: `node tools/structure.ts`. test/structure.test.ts asserts
+ * the limits. Type imports count like run-time imports, because a reader follows both.
  */
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, sep } from 'node:path';

@@ -45,7 +45,8 @@ const fullSize: Bench = async ({ figure, progress }) => {
   const aSecond = (world.tableRequests() - before.requests) / 60;
   progress(
     `full size: ${looks} looks by ${messages} messages; ${Math.round(aSecond)} transactions/s, ` +
-      `${((100 * aSecond) / quota).toFixed(1)} % of the ${quota} of one storage account`,
+      `${((100 * aSecond) / quota).toFixed(1)} % of the ${quota} of one storage account, ` +
+      `so ${Math.ceil(aSecond / quota)} storage account(s)`,
   );
   figure('scale.readinessGrowth', (await probeOf(world)) / fewProbe, 'times', { atMost: 1.1 });
   figure('scale.keysLookedAt', looks, 'keys', { exactly: full });

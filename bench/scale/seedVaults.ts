@@ -1,6 +1,7 @@
 /**
- * Writes vaults with one key and one account each, as they are after some minutes of sweeps: each account key is really wrapped, and each
- * row has its MAC. The rows go straight to the tables, because 100,000 calls of PUT would take longer than everything that is measured.
+ * Writes vaults with one key and one account each, as they are after some minutes of sweeps: each account key is really
+ * wrapped, and each row has its MAC. The rows go straight to the tables, because 100,000 calls of PUT would take longer
+ * than everything that is measured.
  */
 import { createHttpHeaders, createPipelineRequest } from '@azure/core-rest-pipeline';
 import { tableEndpoint } from '../../packages/table-emulator/src/tableEmulator.ts';

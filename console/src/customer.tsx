@@ -79,8 +79,8 @@ const Bounds = ({ of }: { of: Schemas['CustomerKeys']['bounds'] }) => (
 );
 
 /**
- * The steps for a key, and the dry run, which is repeated until every check passes, so that the reader sees the effect of
- * each step.
+ * The steps for a key, and the dry run, which is repeated until every check passes, so that the reader sees the effect
+ * of each step.
  */
 function ConnectKey({ api }: { api: Api }) {
   const [typed, setTyped] = useState({ keyIdentifier: '', location: '' });

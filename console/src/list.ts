@@ -1,4 +1,7 @@
-/** A list of the API, page by page. A page of a filtered list can be empty and have a next one, so pages follow until rows fill a screen. */
+/**
+ * A list of the API, page by page. A page of a filtered list can be empty and have a next one, so pages follow until
+ * rows fill a screen.
+ */
 import { infiniteQueryOptions, useInfiniteQuery } from '@tanstack/react-query';
 import { useCallback, useEffect } from 'react';
 import { skipTokenOf } from './api.ts';

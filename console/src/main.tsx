@@ -62,8 +62,8 @@ async function showCustomer(): Promise<void> {
 }
 
 /**
- * The token of the link, for this tab. It leaves the address, which the history, a bookmark and a shared screen show. The
- * page can be loaded again in the same tab.
+ * The token of the link, for this tab. It leaves the address, which the history, a bookmark and a shared screen show.
+ * The page can be loaded again in the same tab.
  */
 function linkToken(): string {
   const token = location.hash.slice(1);

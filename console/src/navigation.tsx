@@ -1,4 +1,7 @@
-/** The address of the page: views are paths below /console, and filters are its query, so that a link shows what its sender saw. */
+/**
+ * The address of the page: views are paths below /console, and filters are its query, so that a link shows what its
+ * sender saw.
+ */
 import { type MouseEvent, type ReactNode, useSyncExternalStore } from 'react';
 
 const base = '/console';
@@ -48,7 +51,8 @@ export function beforeNavigation(start: (next: Address) => void): () => void {
 export function navigate(to: string): void {
   window.history.pushState(null, '', base + to);
   for (const start of starters) start(addressOf(base + to));
-  // Drawing keeps the page busy. A request that was started leaves first, because its promises settle before the next task.
+  // Drawing keeps the page busy. A request that was started leaves first, because its promises settle before the next
+  // task.
   setTimeout(notify);
 }
 

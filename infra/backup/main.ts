@@ -1,8 +1,8 @@
 /** `npm run backup`: docs/backup-and-restore.md. */
 import { parseArgs } from 'node:util';
-import { TableClient } from '@azure/data-tables';
-import { AzureCliCredential, ChainedTokenCredential, ManagedIdentityCredential } from '@azure/identity';
 import { throughEmulator } from '../../src/azure/emulators.ts';
+import { shardedClients } from '../../src/azure/shards/shardedClients.ts';
+import { accountsIn, credential } from './accounts.ts';
 import { type BackupKey, createBackupKey } from './backupKey.ts';
 import { restore } from './restore.ts';
 import { BackupError, type Clients } from './rows.ts';
@@ -11,26 +11,19 @@ import { save } from './save.ts';
 const usage = `Usage: npm run backup -- save <folder> --tables <table endpoint> --key <key identifier>
        npm run backup -- restore <folder> --tables <table endpoint> --key <key identifier>
 
-The table endpoint is https://<storage account>.table.core.windows.net. The key signs the backup: it is
+The table endpoint is https://<storage account>.table.core.windows.net; several, in the order of the settings, are
+separated by commas. The key signs the backup: it is
 https://<vault>.vault.azure.net/keys/backup in the operator's vault. The command runs as the user of the Azure CLI, or as
 the managed identity of this machine.
 Without --tables the connection string in AZURE_STORAGE_CONNECTION_STRING is used.`;
 
-const credential = new ChainedTokenCredential(new AzureCliCredential(), new ManagedIdentityCredential());
-
 const verbs: Readonly<Record<string, typeof save>> = { save, restore };
 
-function clientsFor(tables: string | undefined): Clients {
-  const connection = process.env.AZURE_STORAGE_CONNECTION_STRING;
-  if (tables !== undefined) {
-    if (!/^https:\/\//.test(tables))
-      throw new BackupError(
-        `--tables is '${tables}', which is not an address. This command prints the address: az storage account show --name <storage account> --query primaryEndpoints.table -o tsv`,
-      );
-    return (name) => new TableClient(tables, name, credential);
-  }
-  if (connection === undefined) throw new BackupError(usage);
-  return (name) => TableClient.fromConnectionString(connection, name, { allowInsecureConnection: true });
+async function clientsFor(tables: string | undefined): Promise<Clients> {
+  const accounts = accountsIn(tables);
+  const [first, ...more] = accounts ?? [];
+  if (first === undefined) throw new BackupError(usage);
+  return more.length === 0 ? first : shardedClients([first, ...more]);
 }
 
 function keyFor(identifier: string | undefined): BackupKey {
@@ -49,7 +42,7 @@ async function main(): Promise<void> {
   const [verb = '', folder, ...more] = positionals;
   const run = verbs[verb];
   if (run === undefined || folder === undefined || more.length > 0) throw new BackupError(usage);
-  await run(clientsFor(values.tables), folder, keyFor(values.key), (line) => console.log(line));
+  await run(await clientsFor(values.tables), folder, keyFor(values.key), (line) => console.log(line));
 }
 
 try {

@@ -1,6 +1,7 @@
 /**
- * What a backup holds, signed. `backup.json` has the hashes of every 100 rows of every file. `backup.sig` has a signature of
- * `backup.json` by a key of the operator, which never leaves its vault. A writer of the folder cannot make one.
+ * What a backup holds, signed. `backup.json` has the hashes of every 100 rows of every file. `backup.sig` has a
+ * signature of `backup.json` by a key of the operator, which never leaves its vault. A writer of the folder cannot make
+ * one.
  */
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';

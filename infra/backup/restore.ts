@@ -3,9 +3,11 @@
  * saved ones. It never overwrites another row, and writes nothing while there is one.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RestError, type TableClient, type TableEntity, TableTransaction } from '@azure/data-tables';
+import { RestError } from '@azure/data-tables';
+import type { TableRequests } from '../../src/azure/tables.ts';
 import type { BackupKey } from './backupKey.ts';
 import { type Manifest, readManifest, verifiedLines } from './manifest.ts';
+import { putRows } from './putRows.ts';
 import {
   BackupError,
   type Clients,
@@ -13,7 +15,6 @@ import {
   hashOf,
   inGroups,
   linesOf,
-  type Partition,
   partitionsIn,
   type Say,
   type TableName,
@@ -21,9 +22,6 @@ import {
 } from './rows.ts';
 
 const partitionsAtOnce = 20;
-/** Table service: 100 entities and 4 MiB in a transaction. The service adds few bytes to a row. */
-const rowsAtOnce = 100;
-const bytesAtOnce = 3 * 1024 * 1024;
 
 export async function restore(clients: Clients, folder: string, key: BackupKey, say: Say): Promise<void> {
   const manifest = await readManifest(folder, key);
@@ -37,7 +35,7 @@ export async function restore(clients: Clients, folder: string, key: BackupKey, 
     const isMissing = (line: string) => !there.get(table)?.has(hashOf(line));
     for await (const group of inGroups(partitionsIn(verifiedLines(folder, table, manifest)), partitionsAtOnce)) {
       const missing = group.map((one) => ({ ...one, lines: one.lines.filter(isMissing) }));
-      await Promise.all(missing.map((partition) => putBack(partition, client)));
+      await Promise.all(missing.map((partition) => putRows(partition.lines, client)));
       back.add(missing.reduce((sum, { lines }) => sum + lines.length, 0));
     }
     say(`${table}: ${manifest.tables[table].rows} rows, ${back.count} of them restored now`);
@@ -49,7 +47,7 @@ export async function restore(clients: Clients, folder: string, key: BackupKey, 
  * Hashes of the rows that exist already. @throws BackupError when one of them differs from the saved one, or the file is
  * not the one that the backup saved
  */
-async function savedBefore(table: TableName, client: TableClient, folder: string, manifest: Manifest) {
+async function savedBefore(table: TableName, client: TableRequests, folder: string, manifest: Manifest) {
   const found = new Set<string>();
   for await (const line of linesOf(client)) found.add(hashOf(line));
   const others = new Set(found);
@@ -62,7 +60,7 @@ async function savedBefore(table: TableName, client: TableClient, folder: string
 }
 
 /** The service needs half a minute or more to delete a table. */
-async function createTable(client: TableClient): Promise<void> {
+async function createTable(client: TableRequests): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await client.createTable();
@@ -72,29 +70,4 @@ async function createTable(client: TableClient): Promise<void> {
       await sleep(5_000);
     }
   }
-}
-
-async function putBack({ lines }: Partition, client: TableClient): Promise<void> {
-  for (let rest = lines; rest.length > 0; ) {
-    const some = rest.slice(0, howMany(rest));
-    const rows = some.map((line): TableEntity => JSON.parse(line));
-    const [only, ...others] = rows;
-    if (only !== undefined && others.length === 0) await client.upsertEntity(only, 'Replace');
-    else {
-      const transaction = new TableTransaction();
-      for (const row of rows) transaction.upsertEntity(row, 'Replace');
-      await client.submitTransaction(transaction.actions);
-    }
-    rest = rest.slice(some.length);
-  }
-}
-
-/** The next lines that fit one transaction, at least one. */
-function howMany(lines: readonly string[]): number {
-  let bytes = 0;
-  const tooMany = lines.slice(0, rowsAtOnce).findIndex((line, n) => {
-    bytes += Buffer.byteLength(line);
-    return n > 0 && bytes > bytesAtOnce;
-  });
-  return tooMany === -1 ? rowsAtOnce : tooMany;
 }

@@ -5,7 +5,9 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { odata, RestError, type TableClient } from '@azure/data-tables';
+import { odata, RestError } from '@azure/data-tables';
+import { layoutPartition } from '../../src/azure/shards/layoutKeys.ts';
+import type { TableRequests } from '../../src/azure/tables.ts';
 
 /**
  * In the order to copy and to restore. Without rings no account key decrypts. Rows that point to accounts are easier to
@@ -24,7 +26,7 @@ export const tableNames = [
 ] as const;
 export type TableName = (typeof tableNames)[number];
 
-export type Clients = (table: TableName) => TableClient;
+export type Clients = (table: TableName) => TableRequests;
 /** Progress: tables and counts, never the content of a row. */
 export type Say = (line: string) => void;
 
@@ -52,17 +54,21 @@ function lineOf(entity: Readonly<Record<string, unknown>>): string {
   return text.replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');
 }
 
-/** In key order, page by page. No rows for a table that does not exist. */
-export async function* linesOf(client: TableClient, filter?: string): AsyncGenerator<string> {
+/**
+ * In key order, page by page. No rows for a table that does not exist. Without the layout: it says where the rows are, and a
+ * restore puts them where its own accounts have them.
+ */
+export async function* linesOf(client: TableRequests, filter?: string): AsyncGenerator<string> {
   const queryOptions = filter === undefined ? {} : { filter };
   try {
-    for await (const entity of client.listEntities({ queryOptions, disableTypeConversion: true })) yield lineOf(entity);
+    for await (const entity of client.listEntities({ queryOptions, disableTypeConversion: true }))
+      if (entity.partitionKey !== layoutPartition) yield lineOf(entity);
   } catch (error) {
     if (!(error instanceof RestError && error.statusCode === 404)) throw error;
   }
 }
 
-export async function partitionOf(client: TableClient, key: string): Promise<Partition> {
+export async function partitionOf(client: TableRequests, key: string): Promise<Partition> {
   return { key, lines: await all(linesOf(client, odata`PartitionKey eq ${key}`)) };
 }
 

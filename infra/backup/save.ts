@@ -5,7 +5,7 @@
  */
 import { access, mkdir, open, rename } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { TableClient } from '@azure/data-tables';
+import type { TableRequests } from '../../src/azure/tables.ts';
 import { ringNames } from '../../src/core/base/vocabulary.ts';
 import type { RingState } from '../../src/core/rings/ring.ts';
 import type { BackupKey } from './backupKey.ts';
@@ -73,7 +73,7 @@ function stateIn(line: string): RingState {
   return JSON.parse(typeof data === 'string' ? data : data.value);
 }
 
-async function saveTable(table: TableName, client: TableClient, folder: string, say: Say): Promise<void> {
+async function saveTable(table: TableName, client: TableRequests, folder: string, say: Say): Promise<void> {
   const path = fileOf(folder, table);
   if (await isThere(path)) {
     let count = 0;
@@ -99,7 +99,7 @@ async function saveTable(table: TableName, client: TableClient, folder: string, 
 }
 
 /** The partition as it was at one moment: a page can end anywhere, and a writer can change a row between two pages. */
-async function settledOf(partition: Partition, table: TableName, client: TableClient): Promise<Partition> {
+async function settledOf(partition: Partition, table: TableName, client: TableRequests): Promise<Partition> {
   let before = partition;
   for (let reading = 0; reading < readings; reading++) {
     const now = await partitionOf(client, partition.key);

@@ -17,6 +17,7 @@ param isInboundPrivate bool
 param hostStorageName string
 param packageContainer string
 param stateStorageName string
+param additionalStorageNames string[]
 param insightsName string
 param announcementsEndpoint string
 param metricsEndpoint string
@@ -65,6 +66,12 @@ var requiredSettings = {
   AzureWebJobsStorage__queueServiceUri: 'https://${hostStorageName}.queue.${storageSuffix}/'
   KEYWARD_TABLES_ENDPOINT: 'https://${stateStorageName}.table.${storageSuffix}/'
 }
+
+var additionalStorage = empty(additionalStorageNames)
+  ? {}
+  : {
+      KEYWARD_ADDITIONAL_TABLES_ENDPOINTS: 'https://${join(additionalStorageNames, '.table.${storageSuffix}/,https://')}.table.${storageSuffix}/'
+    }
 
 var identities = map(userAssignedIdentities, one => {
   id: one.id
@@ -196,7 +203,7 @@ resource ownIdentity 'Microsoft.ManagedIdentity/identities@2024-11-30' existing 
 resource settings 'Microsoft.Web/sites/config@2024-11-01' = {
   parent: app
   name: 'appsettings'
-  properties: union(platformSettings, requiredSettings, keySettings, givenSettings, chosenPolicy, madeSettings)
+  properties: union(platformSettings, requiredSettings, additionalStorage, keySettings, givenSettings, chosenPolicy, madeSettings)
 }
 
 // The package is deployed by identity too, so the publishing passwords are off.

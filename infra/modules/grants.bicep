@@ -4,7 +4,7 @@ import { userAssignedIdentity } from '../types.bicep'
 param principalId string
 param userAssignedIdentities userAssignedIdentity[]
 param hostStorageName string
-param stateStorageName string
+param stateStorageNames string[]
 param operatorVaultName string
 @description('Empty where no recovery vault is made.')
 param recoveryVaultName string
@@ -35,9 +35,11 @@ resource hostStorage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: hostStorageName
 }
 
-resource stateStorage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
-  name: stateStorageName
-}
+resource stateStorage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = [
+  for name in stateStorageNames: {
+    name: name
+  }
+]
 
 resource operatorVault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
   name: operatorVaultName
@@ -88,15 +90,17 @@ resource onHostStorage 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
-resource onStateStorage 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(stateStorage.id, principalId, tableDataContributor)
-  scope: stateStorage
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', tableDataContributor)
-    principalId: principalId
-    principalType: 'ServicePrincipal'
+resource onStateStorage 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in stateStorageNames: {
+    name: guid(stateStorage[index].id, principalId, tableDataContributor)
+    scope: stateStorage[index]
+    properties: {
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', tableDataContributor)
+      principalId: principalId
+      principalType: 'ServicePrincipal'
+    }
   }
-}
+]
 
 resource onOperatorKeys 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for (keyName, index) in operatorKeyNames: {

@@ -1,6 +1,7 @@
 /**
- * The names of accounts, in the order of LIST. Each name is a partition of its own: the Table service divides a table by
- * ranges of partition keys, so several servers share the load, and one query over a range still returns names in order.
+ * The names of accounts, in the order of LIST. Each name is a partition of its own: the Table service divides a table
+ * by ranges of partition keys, so several servers share the load, and one query over a range still returns names in
+ * order.
  */
 import type { Directory, DirectoryRow } from '../core/accounts/ports.ts';
 import type { ArmPath } from '../core/base/armPath.ts';

@@ -132,8 +132,8 @@ export function createOverviewIndex(open: OpenTable): OverviewIndex {
 }
 
 /**
- * A partition has the entries of a month twice: `o:` oldest first, and `n:` newest first. So an entry costs one call, and
- * a page one for each month.
+ * A partition has the entries of a month twice: `o:` oldest first, and `n:` newest first. So an entry costs one call,
+ * and a page one for each month.
  */
 const partitionOf = (month: string): string => `time:${month}`;
 const monthOf = (ms: EpochMs): string => iso(ms).slice(0, 'yyyy-mm'.length);

@@ -1,4 +1,7 @@
-/** What the background passes leave for the next one, and for readiness: the sweep, its ranges, the daily pass, the drill. */
+/**
+ * What the background passes leave for the next one, and for readiness: the sweep, its ranges, the daily pass, the
+ * drill.
+ */
 
 import { accountNamePattern } from '../core/base/names.ts';
 import type { EpochMs } from '../core/base/time.ts';
@@ -35,7 +38,9 @@ export function createSweepMark(open: OpenTable): SweepMark {
   };
 }
 
-/** In one partition, so that the states of all ranges are a query. The rows of another number of ranges are not read. */
+/**
+ * In one partition, so that the states of all ranges are a query. The rows of another number of ranges are not read.
+ */
 export function createRangeStore(open: OpenTable): RangeStore {
   const table = open('service');
   const partitionKey = 'ranges';

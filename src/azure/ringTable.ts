@@ -22,6 +22,7 @@ import type { KeyCheck, RingLink, RingRoot, RingRow, RingState, StoredRing } fro
 import { auditKey } from './auditRows.ts';
 import { authenticValue, damaged, type Entity, isUnderOwnKey, ownKeyValue, plainValue } from './rowForm.ts';
 import { headKey } from './serviceAuditTable.ts';
+import { isUndivided, layoutKey, layoutPartition, misplaced } from './shards/layoutKeys.ts';
 import { type OpenTable, odata, plainRowOf, type Row, type RowKey, rowOf, type Table } from './tables.ts';
 
 interface Marker {
@@ -40,9 +41,16 @@ const keyOf = ({ ring, generation, key, isFirst }: Omit<RingRow, 'wrapped'>): Ro
   rowKey: `${String(generation).padStart(10, '0')}:${isFirst ? 'first' : indexKey('wrapping', key)}`,
 });
 
-export function createRingStore(open: OpenTable): RingStore {
+/** @param hasOneAccount by the settings. A divided state has its layout in this table (shards/layout.ts). */
+export function createRingStore(open: OpenTable, hasOneAccount: boolean): RingStore {
   const [table, service] = [open('rings'), open('service')];
-  const load = async () => loadedRings(await table.queryEntities(odata`PartitionKey ge ${''}`, everything), table);
+  const load = async () => {
+    const entities = await table.queryEntities(odata`PartitionKey ge ${''}`, everything);
+    const refusal = hasOneAccount ? divisionIn(entities) : undefined;
+    table.refuseOthers(refusal);
+    if (refusal !== undefined) throw refusal;
+    return loadedRings(entities, table);
+  };
 
   return {
     load,
@@ -98,6 +106,12 @@ export function createRingStore(open: OpenTable): RingStore {
 
     saveCheck: (check) => table.put(rowOf(checkKey, check)),
   };
+}
+
+function divisionIn(entities: readonly Entity[]): Error | undefined {
+  const rows = entities.filter(({ partitionKey }) => partitionKey === layoutPartition);
+  if (rows.every((row) => isAt(row, layoutKey) && isUndivided(row))) return undefined;
+  return misplaced('The state is in several storage accounts, and the settings name one.');
 }
 
 const noKeks: Pick<Keks, 'kek'> = {

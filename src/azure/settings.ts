@@ -34,6 +34,8 @@ export interface Settings {
   readonly KEYWARD_USER_ASSIGNED_IDENTITIES?: readonly UserAssignedIdentity[];
   /** The tables, used by managed identity. Without it they are in AzureWebJobsStorage. */
   readonly KEYWARD_TABLES_ENDPOINT?: string;
+  /** The tables of more storage accounts, separated by commas, in the order in which they were added. */
+  readonly KEYWARD_ADDITIONAL_TABLES_ENDPOINTS?: string;
   /** Queues, and in development tables: a connection string, or a service address that is used by managed identity. */
   readonly AzureWebJobsStorage?: string;
   readonly AzureWebJobsStorage__queueServiceUri?: string;
@@ -81,6 +83,20 @@ const topic: Check = (value, environment) => {
     : `must be the endpoint of a topic, https://<topic>.<region>.eventgrid.azure.net/api/events; http://127.0.0.1 ${developmentOnly}`;
 };
 
+/** The endpoints of KEYWARD_ADDITIONAL_TABLES_ENDPOINTS. */
+export const endpointsIn = (text = ''): string[] => text.split(/[\s,]+/).filter((one) => one !== '');
+
+const moreTables: Check = (value, environment) => {
+  const [first = '', more] = [environment.KEYWARD_TABLES_ENDPOINT, endpointsIn(value)];
+  const mayBeConnections = first === '' && isDevelopment(environment);
+  if (!mayBeConnections && !more.every((one) => isUrl(one, /^https:$/)))
+    return `must be addresses, separated by commas: https://<storage account>.table.core.windows.net; a connection string ${developmentOnly}`;
+  const accounts = new Set([first, ...more].map((one) => one.replace(/\/$/, '')));
+  return accounts.size === more.length + 1
+    ? undefined
+    : 'names a storage account twice, or that of KEYWARD_TABLES_ENDPOINT';
+};
+
 const checks: Readonly<Record<SettingName, Check>> = {
   KEYWARD_CLOUD: (value) =>
     Object.hasOwn(keyVaultSuffixes, value) ? undefined : `must be one of ${Object.keys(keyVaultSuffixes).join(', ')}`,
@@ -97,6 +113,7 @@ const checks: Readonly<Record<SettingName, Check>> = {
       ? 'must be JSON: [{"id":"/subscriptions/…","principalId":"<GUID>","clientId":"<GUID>"}]'
       : undefined,
   KEYWARD_TABLES_ENDPOINT: https,
+  KEYWARD_ADDITIONAL_TABLES_ENDPOINTS: moreTables,
   AzureWebJobsStorage: any,
   AzureWebJobsStorage__queueServiceUri: https,
   KEYWARD_KEY_VAULT_EMULATOR: emulator,

@@ -22,9 +22,9 @@ import type { HttpClient } from './sdk/http.ts';
 import { TableClient } from './sdk/tables.ts';
 import { createSecretStore } from './secretTable.ts';
 import { createServiceAuditStore } from './serviceAuditTable.ts';
-import { isDevelopment, type Settings } from './settings.ts';
+import { endpointsIn, isDevelopment, type Settings } from './settings.ts';
 import { storageRetries, tableHttp } from './storageClients.ts';
-import { openTables, type RowAuthentication } from './tables.ts';
+import { openTables, type RowAuthentication, type TableRequests } from './tables.ts';
 import { createVaultStore } from './vaultTable.ts';
 
 /** @param transport carries the requests where they do not go over the network. */
@@ -49,7 +49,7 @@ export async function openStores(
     purgeSchedule: createPurgeSchedule(open),
     customerLinks: createCustomerLinkStore(open),
     claims: createClaims(open),
-    ringStore: createRingStore(open),
+    ringStore: createRingStore(open, endpointsIn(settings.KEYWARD_ADDITIONAL_TABLES_ENDPOINTS).length === 0),
     serviceAudit: createServiceAuditStore(open),
     sweepMark: createSweepMark(open),
     ranges: createRangeStore(open),
@@ -67,7 +67,7 @@ export async function openStores(
 async function clientsFor(
   settings: Settings,
   transport: HttpClient | undefined,
-): Promise<(table: string) => TableClient> {
+): Promise<(table: string) => TableRequests> {
   const { AzureWebJobsStorage: connection = '', KEYWARD_TABLES_ENDPOINT: endpoint } = settings;
   const credential = endpoint === undefined ? undefined : await ownCredential();
   const options = {
@@ -75,11 +75,15 @@ async function clientsFor(
     retryOptions: storageRetries,
     allowInsecureConnection: isDevelopment(settings),
   };
-  return (name) => {
+  const clientsOf = (account: string) => (name: string) => {
     // The address of a batch names no table: the storage log and tests recognise this process by it.
     const named = { ...options, userAgentOptions: { userAgentPrefix: name } };
-    return endpoint === undefined || credential === undefined
-      ? TableClient.fromConnectionString(connection, name, named)
-      : new TableClient(endpoint, name, credential, named);
+    return credential === undefined
+      ? TableClient.fromConnectionString(account, name, named)
+      : new TableClient(account, name, credential, named);
   };
+  const first = clientsOf(endpoint ?? connection);
+  const more = endpointsIn(settings.KEYWARD_ADDITIONAL_TABLES_ENDPOINTS);
+  if (more.length === 0) return first;
+  return (await import('./shards/shardedClients.ts')).shardedClients([first, ...more.map(clientsOf)]);
 }

@@ -40,7 +40,10 @@ export function translated(error: unknown): unknown {
   return statusCode === 400 || statusCode === 413 ? new Rejected(error) : unavailable(error);
 }
 
-/** The service does not take the request, and never will: Keyward has made one that breaks a rule or a limit of the tables. */
+/**
+ * The service does not take the request, and never will: Keyward has made one that breaks a rule or a limit of the
+ * tables.
+ */
 export class Rejected extends KeywardError {
   override readonly name = 'Rejected';
   readonly tableCode: string;

@@ -81,6 +81,19 @@ const renewedAtOnce = 50;
 /** Entities in a transaction (Table service, "Performing entity group transactions"). */
 export const batchLimit = 100;
 
+/** What Keyward uses of the SDK's client. */
+export type TableRequests = Pick<
+  TableClient,
+  | 'createTable'
+  | 'getEntity'
+  | 'listEntities'
+  | 'createEntity'
+  | 'upsertEntity'
+  | 'updateEntity'
+  | 'deleteEntity'
+  | 'submitTransaction'
+> & { readonly pipeline: Pick<TableClient['pipeline'], 'addPolicy'> };
+
 /** What authenticates rows. */
 export interface RowAuthentication {
   /** The at-rest ring. @throws Unavailable */
@@ -93,11 +106,20 @@ export interface RowAuthentication {
   rejected(table: string, code: string): void;
 }
 
+/** Why no table but that of the rings may be used: the settings do not name all accounts of the state. */
+interface Refusal {
+  reason: Error | undefined;
+}
+
 /** A table that is missing is created with its first request, so that a new storage account needs no script. */
-export function openTables(clientOf: (tableName: string) => TableClient, authentication: RowAuthentication): OpenTable {
+export function openTables(
+  clientOf: (tableName: string) => TableRequests,
+  authentication: RowAuthentication,
+): OpenTable {
   const tables = new Map<TableName, Table>();
+  const refusal = { reason: undefined };
   return (name) => {
-    const table = tables.get(name) ?? new Table(name, () => clientOf(`keyward${name}`), authentication);
+    const table = tables.get(name) ?? new Table(name, () => clientOf(`keyward${name}`), authentication, refusal);
     tables.set(name, table);
     return table;
   };
@@ -105,21 +127,23 @@ export function openTables(clientOf: (tableName: string) => TableClient, authent
 
 export class Table {
   readonly name: TableName;
-  readonly #open: () => TableClient;
+  readonly #open: () => TableRequests;
   readonly #authentication: RowAuthentication;
-  #client: TableClient | undefined;
+  readonly #refusal: Refusal;
+  #client: TableRequests | undefined;
   #creation: Promise<void> | undefined;
   /** The service's time of its last answer. */
   #answeredAt: EpochMs | undefined;
 
   /** @param open makes the client with the first request: most calls of a process that starts use few tables. */
-  constructor(name: TableName, open: () => TableClient, authentication: RowAuthentication) {
+  constructor(name: TableName, open: () => TableRequests, authentication: RowAuthentication, refusal: Refusal) {
     this.name = name;
+    this.#refusal = refusal;
     this.#open = open;
     this.#authentication = authentication;
   }
 
-  #opened(): TableClient {
+  #opened(): TableRequests {
     const client = this.#open();
     client.pipeline.addPolicy({
       name: 'timeOfTheService',
@@ -198,6 +222,11 @@ export class Table {
     const place = this.#placeOf(key);
     this.#authentication.report(place);
     return new DamagedRow(place);
+  }
+
+  /** All tables that were opened together, until the rings have been read again. */
+  refuseOthers(reason: Error | undefined): void {
+    this.#refusal.reason = reason;
   }
 
   async #entity({ partitionKey, rowKey }: RowKey): Promise<Entity | undefined> {
@@ -415,7 +444,8 @@ export class Table {
     return (await unlessLost(() => this.#submit(transaction))) !== undefined;
   }
 
-  async #run<R>(operation: (client: TableClient) => Promise<R>): Promise<R> {
+  async #run<R>(operation: (client: TableRequests) => Promise<R>): Promise<R> {
+    if (this.#refusal.reason !== undefined && this.name !== 'rings') throw this.#refusal.reason;
     this.#client ??= this.#opened();
     const client = this.#client;
     try {
@@ -432,7 +462,7 @@ export class Table {
   }
 
   /** Calls at the same time share one creation. When it fails, the next call repeats it. */
-  async #create(client: TableClient): Promise<void> {
+  async #create(client: TableRequests): Promise<void> {
     this.#creation ??= client.createTable().finally(() => {
       this.#creation = undefined;
     });

@@ -41,7 +41,8 @@ export function createVaultStore(open: OpenTable): VaultDirectory & VaultBudgets
     const vaults = byVault(found);
     const last = vaults.at(-1);
     if (found.length < rows || last === undefined) return { vaults };
-    // The page may end in the middle of its last vault, which is on the next page then, or on this one with all its bindings.
+    // The page may end in the middle of its last vault, which is on the next page then, or on this one with all its
+    // bindings.
     const whole = vaults.slice(0, -1);
     const end = whole.at(-1);
     if (end !== undefined) return { vaults: whole, next: end.id };

@@ -44,7 +44,10 @@ class QueueRefused extends Error {
   }
 }
 
-/** The first message of a service finds no queue. A request for the queue before each process's first one would cost a cold start more. */
+/**
+ * The first message of a service finds no queue. A request for the queue before each process's first one would cost a
+ * cold start more.
+ */
 async function sendOrCreate(name: string, send: () => ReturnType<CallQueues>, call: CallQueues): Promise<void> {
   let { status } = await send();
   if (status === 404) {

@@ -1,6 +1,6 @@
 /**
- * The routes by family. Each family is a part of the built app that loads with the first call of one of its routes, because its schemas
- * and handlers are most of what a first call costs.
+ * The routes by family. Each family is a part of the built app that loads with the first call of one of its routes,
+ * because its schemas and handlers are most of what a first call costs.
  */
 import type { Route } from './pipeline/route.ts';
 

@@ -1,6 +1,6 @@
 /**
- * The unmodified client of Azure Media Services against the embedded stack. The client refuses http, so it gets an unused
- * https address and an HTTP client that sends the requests for that address to the host on this machine.
+ * The unmodified client of Azure Media Services against the embedded stack. The client refuses http, so it gets an
+ * unused https address and an HTTP client that sends the requests for that address to the host on this machine.
  */
 import { AzureMediaServices } from '@azure/arm-mediaservices';
 import { createDefaultHttpClient, type HttpClient } from '@azure/core-rest-pipeline';

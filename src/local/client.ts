@@ -22,7 +22,14 @@ const agent = new Agent({ keepAlive: true });
 /** Calls the API with a function key or with the given headers. */
 export function caller(baseUrl: string, identification: Readonly<Record<string, string>>): Caller {
   return (method, path, body, more = {}) => {
-    const headers = { 'content-type': 'application/json', ...identification, ...more };
+    const sent = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
+    const headers = {
+      'content-type': 'application/json',
+      // Without it, Node sends the body of a DELETE without its length.
+      ...(sent === undefined ? {} : { 'content-length': String(Buffer.byteLength(sent)) }),
+      ...identification,
+      ...more,
+    };
     return new Promise((resolve, reject) => {
       const call = request(new URL(path, baseUrl), { method, headers, agent }, (answer) => {
         let text = '';
@@ -38,7 +45,7 @@ export function caller(baseUrl: string, identification: Readonly<Record<string, 
         });
       });
       call.once('error', reject);
-      call.end(body === undefined || typeof body === 'string' ? body : JSON.stringify(body));
+      call.end(sent);
     });
   };
 }

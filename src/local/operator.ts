@@ -1,4 +1,7 @@
-/** The operator of the embedded stack: tenant, identities, vault and app settings. Fixed ids keep the data on disk usable. */
+/**
+ * The operator of the embedded stack: tenant, identities, vault and app settings. Fixed ids keep the data on disk
+ * usable.
+ */
 import type { Identity, IdentityOptions } from '../../packages/entra-emulator/src/issuer.ts';
 import type { HostKeys } from '../../packages/functions-host/src/host.ts';
 import type { KeyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
@@ -11,8 +14,8 @@ export const appPrincipalId = '22222222-2222-4222-8222-222222222222';
 export const apiAudience = 'api://keyward';
 
 /**
- * LOCAL ONLY: these keys are public. They are fixed, so that a line copied from one run works in the next. Azure creates
- * the keys of a deployed app.
+ * LOCAL ONLY: these keys are public. They are fixed, so that a line copied from one run works in the next. Azure
+ * creates the keys of a deployed app.
  */
 export const localHostKeys: HostKeys = {
   master: 'local-only-master-key',

@@ -1,7 +1,7 @@
 /**
  * The embedded stack: everything that Keyward needs on this machine, without Azure and without a network. The built app
- * runs in the Functions host with the real SDK clients. Azurite stores its tables and queues. The Key Vault emulator and
- * the Entra emulator answer on the wire.
+ * runs in the Functions host with the real SDK clients. Azurite stores its tables and queues. The Key Vault emulator
+ * and the Entra emulator answer on the wire.
  */
 
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -43,7 +43,9 @@ export interface StackOptions {
   readonly timers?: boolean;
   /** Starts a topic for announcements, and receives each event there. Absent: nothing is announced. */
   readonly onPublished?: (event: CloudEvent) => void;
-  /** Starts the proxy for unmodified clients, whose calls need bearer tokens. `dir` stores its certificate authority. */
+  /**
+   * Starts the proxy for unmodified clients, whose calls need bearer tokens. `dir` stores its certificate authority.
+   */
   readonly proxy?: { readonly dir: string; readonly port?: number };
   /** How long `stop` waits for running work. */
   readonly drainMs?: number;
@@ -62,7 +64,10 @@ export interface Stack {
   readonly settings: Readonly<Record<string, string>>;
   /** One customer vault in the home tenant, with the app's grant and its event subscription. */
   createCustomerVault(name: string, more?: Record<string, unknown>): Promise<void>;
-  /** Sends a vault's events to this host. A vault from disk sends them to an earlier host, whose address may have changed. */
+  /**
+   * Sends a vault's events to this host. A vault from disk sends them to an earlier host, whose address may have
+   * changed.
+   */
   subscribeToVault(name: string): Promise<void>;
   /** Sends the deletion events of vaults and role assignments to this host. */
   subscribeToResources(): Promise<void>;

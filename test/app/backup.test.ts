@@ -26,7 +26,7 @@ const folder = await mkdtemp(join(tmpdir(), 'keyward-backup-'));
 const to = (name: string) => join(folder, name);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const clients: Clients = (table) =>
+const clients = (table: TableName) =>
   TableClient.fromConnectionString(world.stack.azurite.connectionString, table, { allowInsecureConnection: true });
 /** Every sweep writes the rows of its ranges, also during a test. */
 const isNoRange = (line: string) => !line.includes('"ranges"');

@@ -79,6 +79,14 @@ describe('the settings', () => {
     ['KEYWARD_TABLES_ENDPOINT', { ...byIdentity, AzureWebJobsStorage: undefined, KEYWARD_TABLES_ENDPOINT: undefined }],
     ['KEYWARD_TABLES_ENDPOINT', { KEYWARD_TABLES_ENDPOINT: 'http://keyward.table.core.windows.net' }],
     [
+      'KEYWARD_ADDITIONAL_TABLES_ENDPOINTS',
+      { ...byIdentity, KEYWARD_ADDITIONAL_TABLES_ENDPOINTS: 'https://two.table.core.windows.net,http://three' },
+    ],
+    [
+      'KEYWARD_ADDITIONAL_TABLES_ENDPOINTS',
+      { ...byIdentity, KEYWARD_ADDITIONAL_TABLES_ENDPOINTS: 'https://keyward.table.core.windows.net/' },
+    ],
+    [
       'AzureWebJobsStorage__queueServiceUri',
       { ...byIdentity, AzureWebJobsStorage: undefined, AzureWebJobsStorage__queueServiceUri: undefined },
     ],

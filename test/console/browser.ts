@@ -6,7 +6,9 @@ import { type Browser, type BrowserContextOptions, type Page, chromium as playwr
 import { afterAll, beforeAll, expect } from 'vitest';
 import type { Stack } from '../../src/local/stack.ts';
 
-/** A machine that is busy with other work takes longer for each step; a test fails by what is shown, not by how fast. */
+/**
+ * A machine that is busy with other work takes longer for each step; a test fails by what is shown, not by how fast.
+ */
 const patienceMs = 45_000;
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 

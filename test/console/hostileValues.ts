@@ -1,4 +1,7 @@
-/** Values that outsiders choose, as the console and the customer's page draw them. The tests share the stack of their file. */
+/**
+ * Values that outsiders choose, as the console and the customer's page draw them. The tests share the stack of their
+ * file.
+ */
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { got, type World } from '../app/support.ts';

@@ -20,7 +20,9 @@ interface Scene {
   readonly accounts: readonly string[];
 }
 
-/** A vault with two keys. The first has two versions: one account is pinned to the older, one to the newer, one to none. */
+/**
+ * A vault with two keys. The first has two versions: one account is pinned to the older, one to the newer, one to none.
+ */
 async function scene(lab: Lab, name: string): Promise<Scene> {
   const vault = `${name}-kv`;
   const key = await lab.vaultWithKey(vault);

@@ -1,7 +1,8 @@
 /**
  * `npm run test:external`: unmodified clients of Azure Media Services in other languages, through the proxy of the
- * embedded stack. Needs Debian's packages python3-azure, azure-cli, golang-go and golang-github-azure-azure-sdk-for-go-dev.
- * When all are installed, the run writes the table of docs/ams.md; it fails when a client cannot do what it could before.
+ * embedded stack. Needs Debian's packages python3-azure, azure-cli, golang-go and
+ * golang-github-azure-azure-sdk-for-go-dev. When all are installed, the run writes the table of docs/ams.md; it fails
+ * when a client cannot do what it could before.
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -3,10 +3,10 @@
  * be as after one successful operation, every audit chain whole, and every entry published or in the outbox. For each
  * way to commit an entry, at least one operation runs with a topic: then the calls of publishing get faults too.
  *
- * The tables are in memory, because Azurite takes half of the time. The table emulator's contract suite compares it with
- * Azurite for every kind of request that the app sends. The operations that commit in different ways run on Azurite
- * too. Kinds of faults take turns from call to call. An exhaustive run injects every kind at every call in memory, and
- * runs every operation on Azurite.
+ * The tables are in memory, because Azurite takes half of the time. The table emulator's contract suite compares it
+ * with Azurite for every kind of request that the app sends. The operations that commit in different ways run on
+ * Azurite too. Kinds of faults take turns from call to call. An exhaustive run injects every kind at every call in
+ * memory, and runs every operation on Azurite.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

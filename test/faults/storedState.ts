@@ -14,7 +14,9 @@ import type { CloudEvent, Topic } from '../../src/local/topic/topic.ts';
 import { firstBrokenLink } from '../chain.ts';
 import { hostOf, placeOf, policyOf } from './given.ts';
 
-/** A witness that reads each row once, for one account that does not change any more. Its reveals write no audit entry. */
+/**
+ * A witness that reads each row once, for one account that does not change any more. Its reveals write no audit entry.
+ */
 export const reader = (witness: Service): Service => ({
   ...witness,
   accounts: { ...readOnce(witness.accounts), save: async () => '' },

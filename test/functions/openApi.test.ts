@@ -147,7 +147,9 @@ test('a body may write null for every optional property, because tools print abs
   expect(refusing).toEqual([]);
 });
 
-/** The paths of the properties that a schema has, through lists and alternatives. A schema without a shape takes any. */
+/**
+ * The paths of the properties that a schema has, through lists and alternatives. A schema without a shape takes any.
+ */
 function propertiesOf(written: Json, path = ''): string[] {
   const schema = resolve(written);
   const parts = [...(schema.anyOf ?? []), ...(schema.items === undefined ? [] : [schema.items])];

@@ -1,4 +1,6 @@
-/** infra/azd/hooks.sh with an `az` and an `azd` that record their calls: what `azd up` does beside resources and code. */
+/**
+ * infra/azd/hooks.sh with an `az` and an `azd` that record their calls: what `azd up` does beside resources and code.
+ */
 import { execFile } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

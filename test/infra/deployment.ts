@@ -81,11 +81,17 @@ function inPublicCloud(expression: string): string {
     .replaceAll(/reference\([^()]*\)\.endpoint/g, "'https://topic.westeurope-1.eventgrid.azure.net/api/events'")
     .replaceAll(/reference\([^()]*\)\.ConnectionString/g, "'InstrumentationKey=x'");
   const format = /format\('([^']*)'((?:, '[^']*')*)\)/;
-  const evaluated = known.replace(format, (_, text: string, values: string) => `'${formatted(text, values)}'`);
+  const join = /join\(createArray\(('[^']*'(?:, '[^']*')*)\), '([^']*)'\)/;
+  const evaluated = known
+    .replace(format, (_, text: string, values: string) => `'${formatted(text, values)}'`)
+    .replace(join, (_, values: string, between: string) => `'${valuesIn(values).join(between)}'`);
   return evaluated === known ? known.replace(/^'(.*)'$/s, '$1') : inPublicCloud(evaluated);
 }
 
+const valuesIn = (values: string): (string | undefined)[] =>
+  [...values.matchAll(/'([^']*)'/g)].map(([, value]) => value);
+
 const formatted = (text: string, values: string): string => {
-  const list = [...values.matchAll(/'([^']*)'/g)].map(([, value]) => value);
+  const list = valuesIn(values);
   return text.replaceAll(/\{(\d)\}/g, (_, index: string) => list[Number(index)] ?? '');
 };

@@ -1,4 +1,6 @@
-/** infra/entra.sh with an `az` that records its calls and answers from files: what it creates, and what it leaves alone. */
+/**
+ * infra/entra.sh with an `az` that records its calls and answers from files: what it creates, and what it leaves alone.
+ */
 import { execFile } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -54,6 +54,7 @@ param cloud = 'public'
 param metricsEndpoint = 'https://collector.contoso.example/v1/metrics'
 param metricsHeaders = '@Microsoft.KeyVault(SecretUri=https://collector-kv.vault.azure.net/secrets/headers)'
 param storageSku = 'Standard_GZRS'
+param storageAccountCount = 3
 param storageKeyIdentifier = 'https://storage-kv.vault.azure.net/keys/storage'
 param storageKeyIdentityId = '/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/storage'
 param network = 'private'

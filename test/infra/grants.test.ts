@@ -39,6 +39,8 @@ describe('the roles that a deployment assigns', () => {
         `${app}: Storage Blob Data Owner on ${storage}hostrr353pys`,
         `${app}: Storage Queue Data Contributor on ${storage}hostrr353pys`,
         `${app}: Storage Table Data Contributor on ${storage}rr353pys`,
+        `${app}: Storage Table Data Contributor on ${storage}s2rr353pys`,
+        `${app}: Storage Table Data Contributor on ${storage}s3rr353pys`,
         `${app}: ${encryption} on ${vault}-op-rr353pys/keys/system`,
         `${app}: ${encryption} on ${vault}-op-rr353pys/keys/at-rest`,
         `${app}: ${encryption} on ${vault}-rc-rr353pys/keys/recovery`,

@@ -1,7 +1,7 @@
 /**
- * Seven nights: a fault is made in the laboratory, the deployed rule fires on the log that the app wrote, and the person
- * on call finds the cause, who is concerned, who acts and the command, with what the alert, its section of the documents
- * and at most three calls say.
+ * Seven nights: a fault is made in the laboratory, the deployed rule fires on the log that the app wrote, and the
+ * person on call finds the cause, who is concerned, who acts and the command, with what the alert, its section of the
+ * documents and at most three calls say.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';

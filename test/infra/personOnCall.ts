@@ -1,6 +1,6 @@
 /**
- * The person on call, as a program: follows the link of an alert to its section of the documents, and makes the calls of
- * the command blocks there, in their order. It knows nothing but the alert, the section and the answers.
+ * The person on call, as a program: follows the link of an alert to its section of the documents, and makes the calls
+ * of the command blocks there, in their order. It knows nothing but the alert, the section and the answers.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -52,7 +52,10 @@ function filled(text: string, words: Words): string {
   });
 }
 
-/** The n-th call of the section, from 0, with these values in the place of its variables. Returns the body of the answer. */
+/**
+ * The n-th call of the section, from 0, with these values in the place of its variables. Returns the body of the
+ * answer.
+ */
 // biome-ignore lint/suspicious/noExplicitAny: the JSON of an answer, as a person reads it.
 export async function call(section: string, n: number, words: Words, lab: Lab): Promise<any> {
   const command = commandsIn(section)[n];

@@ -126,9 +126,14 @@ describe("the operator's keys", () => {
 describe('the storage accounts', () => {
   const accounts = everything.of('Microsoft.Storage/storageAccounts');
 
-  it('the storage accounts are two: the tables of Keyward are apart from the packages and queues of the Functions host', () => {
+  it('the storage accounts of the tables are apart from that of the packages and queues of the Functions host', () => {
     const settings = appSettings(everything);
-    expect(accounts.map(({ name }) => name)).toEqual(['keywardrr353pys', 'keywardhostrr353pys']);
+    expect(accounts.map(({ name }) => name).toSorted()).toEqual(
+      ['keywardrr353pys', 'keywardhostrr353pys', 'keywards2rr353pys', 'keywards3rr353pys'].toSorted(),
+    );
+    expect(settings.KEYWARD_ADDITIONAL_TABLES_ENDPOINTS).toBe(
+      'https://keywards2rr353pys.table.core.windows.net/,https://keywards3rr353pys.table.core.windows.net/',
+    );
     expect(settings.KEYWARD_TABLES_ENDPOINT).toBe('https://keywardrr353pys.table.core.windows.net/');
     expect(settings.AzureWebJobsStorage__blobServiceUri).toBe('https://keywardhostrr353pys.blob.core.windows.net/');
     expect(settings.AzureWebJobsStorage__queueServiceUri).toBe('https://keywardhostrr353pys.queue.core.windows.net/');
@@ -165,10 +170,10 @@ describe('the private network', () => {
         .map(({ properties }) => properties.privateLinkServiceConnections[0].properties)
         .map(({ privateLinkServiceId, groupIds }) => `${privateLinkServiceId.split('/').at(-1)}: ${groupIds}`);
       const vaults = one.of('Microsoft.KeyVault/vaults').map(({ name }) => `${name}: vault`);
-      const [state, host] = one.of('Microsoft.Storage/storageAccounts').map(({ name }) => name);
-      expect(endpoints).toEqual(
-        expect.arrayContaining([...vaults, `${state}: table`, `${host}: blob`, `${host}: queue`]),
-      );
+      const accounts: string[] = one.of('Microsoft.Storage/storageAccounts').map(({ name }) => name);
+      const host = accounts.find((name) => name.includes('host'));
+      const tables = accounts.filter((name) => name !== host).map((name) => `${name}: table`);
+      expect(endpoints).toEqual(expect.arrayContaining([...vaults, ...tables, `${host}: blob`, `${host}: queue`]));
     },
   );
 

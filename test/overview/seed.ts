@@ -1,4 +1,6 @@
-/** Many accounts in the overview's index, each under a key of its own but for some, written as Keyward writes its rows. */
+/**
+ * Many accounts in the overview's index, each under a key of its own but for some, written as Keyward writes its rows.
+ */
 import { accountRow, keyRow, markRow } from '../../src/azure/overviewTable.ts';
 import { openTables, type Row } from '../../src/azure/tables.ts';
 import type { IndexedAccount, IndexedKey } from '../../src/core/overview/indexRows.ts';

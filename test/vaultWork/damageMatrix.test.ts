@@ -1,7 +1,7 @@
 /**
- * Every kind of row, damaged in every way: a revocation is found all the same. Each damage comes to a third of the kinds
- * of rows, and rows that are shared get each damage under the next revocation. An exhaustive run has every kind with
- * every damage. The bench tries each under each revocation.
+ * Every kind of row, damaged in every way: a revocation is found all the same. Each damage comes to a third of the
+ * kinds of rows, and rows that are shared get each damage under the next revocation. An exhaustive run has every kind
+ * with every damage. The bench tries each under each revocation.
  */
 import { expect, test } from 'vitest';
 import { damages, rowKinds } from '../../src/local/matrix/damage.ts';

@@ -5,6 +5,7 @@ import type { QueuedWork } from '../../src/core/vaultWork/ports.ts';
 import { allRanges } from '../../src/core/vaultWork/ranges.ts';
 import { sweep, sweepRanges } from '../../src/core/vaultWork/sweep.ts';
 import { noKeys, sweepRange } from '../../src/core/vaultWork/sweepRange.ts';
+import type { VaultPage, VaultRange } from '../../src/core/watch/ports.ts';
 import { without } from '../../src/local/lab/lab.ts';
 import { dying } from '../dying.ts';
 import { useLab } from '../lab.ts';
@@ -41,6 +42,69 @@ async function lastLookAt(vault: string): Promise<number> {
 }
 
 const looks = (names: readonly string[]) => Promise.all(names.map(lastLookAt));
+
+/** A page is one vault of this test, so that the worker stores its position behind each. */
+async function onePerPage(range: VaultRange, after: string | undefined, service: Service): Promise<VaultPage> {
+  const page = await service.vaults.page(range, 1, after);
+  return page.vaults.length > 0 || page.next === undefined ? page : onePerPage(range, page.next, service);
+}
+
+// First in the file: every vault of another test would be one more page, and so more effects.
+// docs/states-and-bounds.md: 70 s between two looks, and 60 s more when the worker of the range died.
+// A worker that dies after an effect is one that dies before its next effect.
+test.each([0, 130])(
+  'no key is without a look for more than 130 s when the worker of its range dies at any effect, and %i s more when it waited so long for a vault',
+  async (waited) => {
+    const { lab } = world;
+    const names = await vaults(2);
+    const [positions, sent]: [unknown[], unknown[]] = [[], []];
+    for (let effect = 1, isOver = false; !isOver; effect += 1) {
+      lab.clock.set(lab.clock.now() + 60 * seconds);
+      const before = await looks(names);
+      const { mortalPort, hasDied } = dying(effect, 'before');
+      const healthy = await another();
+      let isFirst = true;
+      const slow: Service = {
+        ...healthy,
+        vaults: { ...healthy.vaults, page: (range, _rows, after) => onePerPage(range, after, healthy) },
+        ranges: {
+          ...healthy.ranges,
+          write(work, state) {
+            if (state.pass !== undefined) positions.push(state.pass);
+            return healthy.ranges.write(work, state);
+          },
+        },
+        queue: { send: async () => void sent.push('message') },
+        keyVault: {
+          ...healthy.keyVault,
+          unwrap(...given) {
+            if (isFirst) lab.clock.set(lab.clock.now() + waited * seconds);
+            isFirst = false;
+            return healthy.keyVault.unwrap(...given);
+          },
+        },
+      };
+      const mortal = {
+        accounts: mortalPort(slow.accounts),
+        bindings: mortalPort(slow.bindings),
+        keyVault: mortalPort(slow.keyVault),
+        queue: mortalPort(slow.queue),
+        ranges: mortalPort(slow.ranges),
+        vaults: mortalPort(slow.vaults),
+      };
+      await sweepRange(whole, await another(mortal)).catch(() => undefined);
+      isOver = !hasDied();
+      lab.clock.set(lab.clock.now() + 60 * seconds);
+      await sweepRange(whole, await another());
+      for (const [n, at] of (await looks(names)).entries()) {
+        expect({ effect, at }).toEqual({ effect, at: lab.clock.now() });
+        expect(at - (before[n] ?? 0)).toBeLessThanOrEqual((130 + waited) * seconds);
+      }
+    }
+    expect(positions.length).toBeGreaterThan(2);
+    if (waited > 0) expect(sent).toContain('message');
+  },
+);
 
 describe('a sweep', () => {
   test('a sweep sends as many messages for four vaults as for none, and each healthy vault is looked at without its own message', async () => {
@@ -118,24 +182,6 @@ describe('a sweep', () => {
 });
 
 describe('a worker on a range', () => {
-  test('a worker on a range that dies at any effect leaves no vault that the next sweep does not look at', async () => {
-    const { lab } = world;
-    const names = await vaults(3);
-    for (let effect = 1, isOver = false; !isOver; effect += 1) {
-      lab.clock.set(lab.clock.now() + 60 * seconds);
-      const { mortalPort, hasDied } = dying(effect, 'before');
-      const { accounts, bindings, vaults, ranges, keyVault } = await another();
-      const mortal = { bindings: mortalPort(bindings), ranges: mortalPort(ranges), keyVault: mortalPort(keyVault) };
-      const mine = { accounts: mortalPort(accounts), vaults: mortalPort(vaults), ...mortal };
-      await sweepRange(whole, await another(mine)).catch(() => undefined);
-      isOver = !hasDied();
-      const died = lab.clock.now();
-      lab.clock.set(died + 60 * seconds);
-      await sweepRange(whole, await another());
-      for (const at of await looks(names)) expect({ effect, at }).toEqual({ effect, at: lab.clock.now() });
-    }
-  });
-
   test('a worker on a range that reaches its deadline stores its position, and another message continues there', async () => {
     const { lab } = world;
     const names = await vaults(40);

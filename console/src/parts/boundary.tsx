@@ -1,4 +1,6 @@
-/** A view that fails while it is drawn, by a value that the console does not expect, leaves the rest of the page usable. */
+/**
+ * A view that fails while it is drawn, by a value that the console does not expect, leaves the rest of the page usable.
+ */
 import { Component, type ReactNode } from 'react';
 import { Failure } from './states.tsx';
 

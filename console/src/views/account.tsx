@@ -1,4 +1,7 @@
-/** One account: its two states, its keys, what to do now, the validation checks, the changes that an operator makes, and its audit. */
+/**
+ * One account: its two states, its keys, what to do now, the validation checks, the changes that an operator makes, and
+ * its audit.
+ */
 import { useQuery } from '@tanstack/react-query';
 import { type Account, bodyOf } from '../api.ts';
 import { useConsole } from '../context.ts';

@@ -81,7 +81,10 @@ function entriesOf(api: Api, account: string, query: ListPage) {
       );
 }
 
-/** A verification of a long chain takes several calls: each begins after the last entry that the call before it verified. */
+/**
+ * A verification of a long chain takes several calls: each begins after the last entry that the call before it
+ * verified.
+ */
 function Verify({ account }: { account: string }) {
   const { api } = useConsole();
   const [isRunning, setRunning] = useState(false);

@@ -11,21 +11,25 @@ import { DataKeyError, KeyStatusError, KeywardClient, KeywardError, MessageError
 import { keysIn, longestMs, verifyKeyStatus } from '../src/keyStatus.ts';
 import { deriveKeys } from '../src/message.ts';
 import { sealMessage } from '../src/wholeMessage.ts';
-import { anyCredential, collected, inPieces, keywardDouble, settableClock } from './support.ts';
+import {
+  anyCredential,
+  clientOfDouble,
+  collected,
+  inPieces,
+  type keywardDouble,
+  type settableClock,
+} from './support.ts';
 
 let clock: ReturnType<typeof settableClock>;
 let keyward: ReturnType<typeof keywardDouble>;
 let client: KeywardClient;
 
-beforeEach(() => {
-  clock = settableClock();
-  keyward = keywardDouble(clock);
-  client = newClient();
-});
+let newClient: () => KeywardClient;
 
-/** The deadline is shorter than the first pause between two tries: a call that fails is not tried again. */
-const newClient = () =>
-  new KeywardClient('https://keyward.example', anyCredential, { fetch: keyward.fetch, clock, deadlineSeconds: 0.45 });
+beforeEach(() => {
+  // The deadline is shorter than the first pause between two tries: a call that fails is not tried again.
+  ({ clock, keyward, client, newClient } = clientOfDouble(0.45));
+});
 
 const context = { table: 'patients', record: '42' };
 /** Three chunks of 4 KiB, so that chunks can be swapped. */

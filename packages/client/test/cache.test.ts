@@ -1,7 +1,15 @@
 /** What the client caches, for how long, and what ends it. The test sets the clock; signatures and ciphers are real. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { KeywardClient } from '../src/index.ts';
-import { anyCredential, collected, errorAnswer, inPieces, keywardDouble, settableClock } from './support.ts';
+import {
+  anyCredential,
+  clientOfDouble,
+  collected,
+  errorAnswer,
+  inPieces,
+  type keywardDouble,
+  type settableClock,
+} from './support.ts';
 
 let clock: ReturnType<typeof settableClock>;
 let keyward: ReturnType<typeof keywardDouble>;
@@ -9,13 +17,7 @@ let client: KeywardClient;
 const plain = Buffer.from('a record of a service');
 
 beforeEach(() => {
-  clock = settableClock();
-  keyward = keywardDouble(clock);
-  client = new KeywardClient('https://keyward.example', anyCredential, {
-    fetch: keyward.fetch,
-    clock,
-    deadlineSeconds: 2,
-  });
+  ({ clock, keyward, client } = clientOfDouble(2));
 });
 
 /** Lets the work in the background end. */

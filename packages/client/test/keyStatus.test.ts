@@ -6,20 +6,14 @@ import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { KeywardClient } from '../src/index.ts';
 import { keysIn } from '../src/keyStatus.ts';
-import { anyCredential, keywardDouble, settableClock } from './support.ts';
+import { anyCredential, clientOfDouble, type keywardDouble, type settableClock } from './support.ts';
 
 let clock: ReturnType<typeof settableClock>;
 let keyward: ReturnType<typeof keywardDouble>;
 let client: KeywardClient;
 
 beforeEach(() => {
-  clock = settableClock();
-  keyward = keywardDouble(clock);
-  client = new KeywardClient('https://keyward.example', anyCredential, {
-    fetch: keyward.fetch,
-    clock,
-    deadlineSeconds: 1,
-  });
+  ({ clock, keyward, client } = clientOfDouble(1));
 });
 
 const stranger = createPrivateKey(generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }));

@@ -8,6 +8,7 @@ import {
   randomUUID,
   sign,
 } from 'node:crypto';
+import { KeywardClient } from '../src/index.ts';
 
 export function inPieces(bytes: Uint8Array, pieceLength: number): ReadableStream<Uint8Array> {
   let at = 0;
@@ -152,3 +153,12 @@ export const errorAnswer = (status: number, code: string, info?: object, headers
 export const anyCredential = {
   getToken: async () => ({ token: 'a.b.c', expiresOnTimestamp: Number.MAX_SAFE_INTEGER }),
 };
+
+/** A clock, Keyward's double on it, and a client of that double. */
+export function clientOfDouble(deadlineSeconds: number) {
+  const clock = settableClock();
+  const keyward = keywardDouble(clock);
+  const newClient = () =>
+    new KeywardClient('https://keyward.example', anyCredential, { fetch: keyward.fetch, clock, deadlineSeconds });
+  return { clock, keyward, client: newClient(), newClient };
+}

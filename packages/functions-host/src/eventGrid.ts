@@ -1,8 +1,8 @@
 /**
  * The Event Grid webhook, `POST /runtime/webhooks/EventGrid?functionName=NAME&code=KEY`, as the extension serves it
  * (Azure/azure-sdk-for-net, Microsoft.Azure.WebJobs.Extensions.EventGrid: EventGridExtensionConfigProvider and
- * HttpRequestProcessor): the validation handshake in both schemas, one parallel invocation for each event of a delivery,
- * and 500 for the whole delivery if an invocation failed.
+ * HttpRequestProcessor): the validation handshake in both schemas, one parallel invocation for each event of a
+ * delivery, and 500 for the whole delivery if an invocation failed.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type InfoOf, isA, type LoadedFunction } from './functionInfo.ts';
@@ -13,7 +13,9 @@ import type { TypedData } from './rpc.ts';
 
 export type EventGridFunction = LoadedFunction<InfoOf<'eventGridTrigger'>>;
 
-/** A delivery by its header, whose value ignores case. `Broken` is JSON that does not parse, `Refused` everything else. */
+/**
+ * A delivery by its header, whose value ignores case. `Broken` is JSON that does not parse, `Refused` everything else.
+ */
 export type Delivery =
   | { kind: 'Validation'; code: string }
   | { kind: 'Notification'; events: unknown[] }

@@ -1,6 +1,6 @@
 /**
- * Event Hub triggers (Azure/azure-sdk-for-net, Microsoft.Azure.WebJobs.Extensions.EventHubs: EventHubListener). There is
- * no event hub on this machine: `feed` acts as its single partition. It splits events into batches of at most
+ * Event Hub triggers (Azure/azure-sdk-for-net, Microsoft.Azure.WebJobs.Extensions.EventHubs: EventHubListener). There
+ * is no event hub on this machine: `feed` acts as its single partition. It splits events into batches of at most
  * maxEventBatchSize and runs one batch after the other, as for one partition. A failed batch is not repeated, because
  * the extension stores its checkpoint after a failure too.
  */

@@ -1,7 +1,7 @@
 /**
  * HTTP triggers: the function for a request, the check of the key, the invocation and the answer. As the Functions host
- * does: no route is 404, a wrong key is 401, a failure is 500, all with empty bodies, and only the log has the reason. A
- * handler that returns nothing is 204.
+ * does: no route is 404, a wrong key is 401, a failure is 500, all with empty bodies, and only the log has the reason.
+ * A handler that returns nothing is 204.
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';

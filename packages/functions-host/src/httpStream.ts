@@ -34,9 +34,9 @@ const agent = new Agent({ keepAlive: true, maxFreeSockets: 0 });
 const heldBytes = 64 * 1024;
 
 /**
- * Forwards the request to the worker and its answer back; resolves when either side has ended. A busy machine resets one
- * new connection of a thousand before the worker has read it, so a reset before any answer is tried once more, with the
- * same invocation id: the worker runs an invocation once, and answers on its latest connection.
+ * Forwards the request to the worker and its answer back; resolves when either side has ended. A busy machine resets
+ * one new connection of a thousand before the worker has read it, so a reset before any answer is tried once more, with
+ * the same invocation id: the worker runs an invocation once, and answers on its latest connection.
  */
 export function forward(
   httpUri: string,

@@ -36,8 +36,8 @@ const typed = (value: unknown): TypedData =>
   typeof value === 'string' ? { string: value } : { json: JSON.stringify(value) };
 
 /**
- * The host merges the message's own top-level properties over the metadata, and names ignore case. A sender can thus give
- * `dequeueCount` any value, and a handler must not trust it (Utility.ApplyBindingData).
+ * The host merges the message's own top-level properties over the metadata, and names ignore case. A sender can thus
+ * give `dequeueCount` any value, and a handler must not trust it (Utility.ApplyBindingData).
  */
 function metadataOf(message: DequeuedMessageItem, text: string): Record<string, TypedData> {
   const facts: Record<string, TypedData> = {
@@ -62,7 +62,9 @@ export const messageInvocation = (message: DequeuedMessageItem, text: string): I
   triggerMetadata: metadataOf(message, text),
 });
 
-/** `Leave`: the message stays hidden for the rest of its 10 minutes, because the host neither deletes nor releases it. */
+/**
+ * `Leave`: the message stays hidden for the rest of its 10 minutes, because the host neither deletes nor releases it.
+ */
 export type NextStep = 'Delete' | 'Release' | 'Poison' | 'Leave';
 
 interface QueueRules {

@@ -1,5 +1,6 @@
 /**
- * The control API: what customers, operators and the platform do in Azure. JSON in, JSON out; GET /control lists the calls.
+ * The control API: what customers, operators and the platform do in Azure. JSON in, JSON out; GET /control lists the
+ * calls.
  */
 import type { ControlRoute } from './controlCall.ts';
 import { eventRoutes } from './controlEvents.ts';

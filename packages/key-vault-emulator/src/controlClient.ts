@@ -1,4 +1,6 @@
-/** A client of the emulator's control API. The Entra emulator's control API has the same form, so it works there too. */
+/**
+ * A client of the emulator's control API. The Entra emulator's control API has the same form, so it works there too.
+ */
 export type ControlMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 export type KeyVaultControl = <T = unknown>(method: ControlMethod, path: string, body?: unknown) => Promise<T>;

@@ -1,6 +1,6 @@
 /**
- * Delivers events as Event Grid does. Azure docs, event-grid/delivery-and-retry: at least once, unordered; 200 to 204 is
- * success; some statuses are final; after any other result it retries on a schedule, at most 30 attempts.
+ * Delivers events as Event Grid does. Azure docs, event-grid/delivery-and-retry: at least once, unordered; 200 to 204
+ * is success; some statuses are final; after any other result it retries on a schedule, at most 30 attempts.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type GridEvent, wireBody } from './events.ts';

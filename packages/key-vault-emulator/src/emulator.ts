@@ -2,8 +2,8 @@
  * A Key Vault on this machine: the keys data plane on the wire with real RSA, and a control API for what customers, the
  * platform and time do in Azure (vaults, roles, firewalls, outages).
  *
- * One plain HTTP server. A request whose Host header names a vault goes to that vault; a request to the loopback address
- * goes to the control API. Where a client must see a network failure, the answer is 421 with
+ * One plain HTTP server. A request whose Host header names a vault goes to that vault; a request to the loopback
+ * address goes to the control API. Where a client must see a network failure, the answer is 421 with
  * `x-emulator-network-error: CODE`, and the client's transport turns it into the error.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';

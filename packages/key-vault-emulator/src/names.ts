@@ -1,8 +1,9 @@
 /**
- * The names of vaults, as a client's network and public DNS resolve them. A vault's public name is an alias; with a private endpoint it is
- * an alias of a `privatelink` name. A network that is linked to the private zone of such names asks that zone alone, also for the vault of
- * another tenant: a name without a record there does not exist for this network, although it exists in public
- * (Microsoft, "Fallback to internet for Azure Private DNS zones"; Key Vault docs, general/private-link-diagnostics).
+ * The names of vaults, as a client's network and public DNS resolve them. A vault's public name is an alias; with a
+ * private endpoint it is an alias of a `privatelink` name. A network that is linked to the private zone of such names
+ * asks that zone alone, also for the vault of another tenant: a name without a record there does not exist for this
+ * network, although it exists in public (Microsoft, "Fallback to internet for Azure Private DNS zones"; Key Vault docs,
+ * general/private-link-diagnostics).
  */
 import type { Faults } from './faults.ts';
 import type { Cloud, VaultKind } from './hosts.ts';

@@ -1,6 +1,6 @@
 /**
- * What the data keys of an account are wrapped with, by generation of the account key: made at the first use, taken over when the
- * account gets another key, and under the newest at-rest KEK like everything else in the record.
+ * What the data keys of an account are wrapped with, by generation of the account key: made at the first use, taken
+ * over when the account gets another key, and under the newest at-rest KEK like everything else in the record.
  */
 import { type Bytes, wipe } from '../base/bytes.ts';
 import type { Random } from '../base/effects.ts';
@@ -43,7 +43,9 @@ export function refuseTooManyGenerations({ dataKeyGenerations: known = [] }: Pic
   );
 }
 
-/** For an account that gets another key: every generation sealed under that key, and one for it. Absent stays absent. */
+/**
+ * For an account that gets another key: every generation sealed under that key, and one for it. Absent stays absent.
+ */
 export function takeOverGenerations(
   left: Bytes,
   before: Holder,

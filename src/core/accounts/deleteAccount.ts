@@ -1,7 +1,7 @@
 /**
- * Deletes an account: at once, or after a waiting window (pendingDeletion.ts). One batch first removes the wrapped key and adds the audit entry; from then on no process can
- * open anything of the account (crypto-shredding). The remaining rows are removed resumably. A tombstone retains the
- * head of the audit chain.
+ * Deletes an account: at once, or after a waiting window (pendingDeletion.ts). One batch first removes the wrapped key
+ * and adds the audit entry; from then on no process can open anything of the account (crypto-shredding). The remaining
+ * rows are removed resumably. A tombstone retains the head of the audit chain.
  */
 
 import type { Actor } from '../audit/auditEntry.ts';
@@ -30,8 +30,8 @@ export async function deleteAccount(
 }
 
 /**
- * Deletes the account, and returns it while it can still be recovered: that is so when the account protects anything and
- * the service has a waiting window. A deletion that is pending already keeps its time.
+ * Deletes the account, and returns it while it can still be recovered: that is so when the account protects anything
+ * and the service has a waiting window. A deletion that is pending already keeps its time.
  */
 export function requestDeletion(
   name: string,
@@ -70,7 +70,9 @@ async function deleted(
   return result;
 }
 
-/** Removes the wrapped key: from then on nothing of the account opens. `finishDelete` does the rest. @throws LostRace */
+/**
+ * Removes the wrapped key: from then on nothing of the account opens. `finishDelete` does the rest. @throws LostRace
+ */
 export async function shred(current: AccountView, actor: Actor, service: AccountsDeps): Promise<void> {
   const { record, facts: pending } = catchUp(current.record, current.watch);
   const { tags: _tags, kept: _kept, encryption, accountKeyGeneration: _, auditKeyUse: __, ...settings } = record;

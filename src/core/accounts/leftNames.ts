@@ -1,7 +1,7 @@
 /**
- * Names in the directory. A crash in a delete, or in a creation, leaves a name without an account: LIST skips it, and the
- * next DELETE or the daily pass removes it. A name that is missing hides its account from LIST: the daily pass, which
- * also reads the accounts' own table, writes it again.
+ * Names in the directory. A crash in a delete, or in a creation, leaves a name without an account: LIST skips it, and
+ * the next DELETE or the daily pass removes it. A name that is missing hides its account from LIST: the daily pass,
+ * which also reads the accounts' own table, writes it again.
  */
 import pLimit from 'p-limit';
 import { isSameArmPath } from '../base/armPath.ts';
@@ -41,8 +41,8 @@ async function removeUnlessNamed(row: DirectoryRow, service: NameDeps): Promise<
 }
 
 /**
- * A creation writes the name before the record, and after an earlier account of the name has its tombstone. So a row from
- * before the tombstone belongs to the deleted account. Otherwise the row stays until no writer can be this slow.
+ * A creation writes the name before the record, and after an earlier account of the name has its tombstone. So a row
+ * from before the tombstone belongs to the deleted account. Otherwise the row stays until no writer can be this slow.
  */
 async function isLeft(
   { name, writtenAt, ageMs }: Pick<DirectoryRow, 'name' | 'writtenAt' | 'ageMs'>,

@@ -52,7 +52,9 @@ export interface Directory {
   page(limit: number, after?: string): Promise<{ names: string[]; next?: string }>;
   /** Of a subscription, or of one of its resource groups. */
   pageOf(list: ArmPathFilter, limit: number, after?: string): Promise<{ names: string[]; next?: string }>;
-  /** All rows: of all accounts, and then of the accounts of each subscription. `after`: the `next` of the page before. */
+  /**
+   * All rows: of all accounts, and then of the accounts of each subscription. `after`: the `next` of the page before.
+   */
   rows(limit: number, after?: string): Promise<{ rows: DirectoryRow[]; next?: string }>;
 }
 

@@ -15,8 +15,8 @@ const identity = z.union([
 ]);
 
 /**
- * The changes that an operation can hold. It is parsed again when the operation runs; what a value may be is checked again where it
- * is used. Leaving a customer key is not in it: that needs a role, and never waits (INV-14).
+ * The changes that an operation can hold. It is parsed again when the operation runs; what a value may be is checked
+ * again where it is used. Leaving a customer key is not in it: that needs a role, and never waits (INV-14).
  */
 const deferredChange = z.strictObject({
   account: text,

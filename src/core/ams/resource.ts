@@ -1,6 +1,7 @@
 /**
  * Resources of another contract (Azure Media Services) that hold secrets: one row each in the account's partition. All
- * other properties are in the row as received. A secret is left out of the properties. The row names the protected secret of the account that holds its value.
+ * other properties are in the row as received. A secret is left out of the properties. The row names the protected
+ * secret of the account that holds its value.
  */
 
 import { defined } from '../base/defined.ts';

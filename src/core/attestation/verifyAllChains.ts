@@ -1,8 +1,8 @@
 /**
- * Once a day, verifies every chain: of all account instances, also of deleted ones, of all bindings, and of the service.
- * A message verifies some chains, signs a checkpoint of their heads, and stores how far it came (INV-15). Each chain is
- * also compared with its head of the run before, so a chain that was cut together with its head, brought back to an
- * older state, or removed is found (INV-13).
+ * Once a day, verifies every chain: of all account instances, also of deleted ones, of all bindings, and of the
+ * service. A message verifies some chains, signs a checkpoint of their heads, and stores how far it came (INV-15). Each
+ * chain is also compared with its head of the run before, so a chain that was cut together with its head, brought back
+ * to an older state, or removed is found (INV-13).
  */
 import type { ChainHead } from '../audit/auditEntry.ts';
 import { accountChain, bindingChain, type Chain, ownChain } from '../audit/chains.ts';

@@ -137,7 +137,9 @@ export interface AuditFacts extends Partial<Trigger> {
   readonly firstKeyVaultRequestId?: string;
   /** ISO 8601: the expiry of the key version that the entry is about. */
   readonly expiresOn?: string;
-  /** ISO 8601, of `AccountDeletionScheduled`: when Keyward destroys the account key, unless the account is recovered. */
+  /**
+   * ISO 8601, of `AccountDeletionScheduled`: when Keyward destroys the account key, unless the account is recovered.
+   */
   readonly scheduledPurgeAt?: string;
   /** How many accounts a rotation re-wrapped. */
   readonly accounts?: number;
@@ -250,7 +252,9 @@ export function formOf({ hash = '', ...body }: Partial<AuditEntry>, key: Kek): o
   return salt === undefined ? undefined : pseudonymized(form as AuditEntry, salt);
 }
 
-/** The entry with pseudonyms and without its salt, under the same hash. Undefined: it has no personal facts to erase. */
+/**
+ * The entry with pseudonyms and without its salt, under the same hash. Undefined: it has no personal facts to erase.
+ */
 export function erasedEntry({ salt, ...entry }: AuditEntry, key: Kek): AuditEntry | undefined {
   return salt === undefined ? undefined : { ...pseudonymized(entry, salt), erased: erasureProof(entry.hash, key) };
 }

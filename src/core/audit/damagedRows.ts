@@ -1,4 +1,6 @@
-/** Reports rows that are not as Keyward wrote them: to the log, as a metric, and in the service's own chain (INV-13). */
+/**
+ * Reports rows that are not as Keyward wrote them: to the log, as a metric, and in the service's own chain (INV-13).
+ */
 import { placeText, type RowPlace } from '../base/damagedRow.ts';
 import { describeError } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';

@@ -35,8 +35,8 @@ export interface AccountChainStore {
   chains(name: string): Promise<string[]>;
   audit(name: string, instanceId: string, page: ChainPageRequest): Promise<ChainPage>;
   /**
-   * `<kind>/<name>` of each secret that the account has now, with its version, in the order of the table. Undefined: the
-   * row is damaged.
+   * `<kind>/<name>` of each secret that the account has now, with its version, in the order of the table. Undefined:
+   * the row is damaged.
    */
   secretVersions(
     name: string,

@@ -42,7 +42,9 @@ export function keyInQuestion(
   };
 }
 
-/** Accounts whose records name the keys: rows are hints. `isComplete`: false when there are more than `mostHoldings`. */
+/**
+ * Accounts whose records name the keys: rows are hints. `isComplete`: false when there are more than `mostHoldings`.
+ */
 export async function holdingsOf(
   keys: readonly IndexedKey[],
   service: OverviewDeps,

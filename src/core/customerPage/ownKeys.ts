@@ -1,6 +1,6 @@
 /**
- * The keys of one owner, and what Keyward would use for a new one. A key of another owner is as unknown as a missing one.
- * The caller first waits for what this process still writes to the overview.
+ * The keys of one owner, and what Keyward would use for a new one. A key of another owner is as unknown as a missing
+ * one. The caller first waits for what this process still writes to the overview.
  */
 import pLimit from 'p-limit';
 import { Refusal } from '../base/errors.ts';
@@ -15,7 +15,10 @@ import type { Watch } from '../watch/watch.ts';
 
 const rowsPerCall = 1000;
 
-/** In one vault, for any number of keys elsewhere: the rows of the vault name its keys, and the index has the owner of each. */
+/**
+ * In one vault, for any number of keys elsewhere: the rows of the vault name its keys, and the index has the owner of
+ * each.
+ */
 export async function ownKeysIn(
   vaultHost: string,
   owner: string,

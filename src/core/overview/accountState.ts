@@ -1,6 +1,7 @@
 /**
- * The state of an indexed account, from the row of its key. A key's row has the times of its last change. That all keys of a range of
- * vaults have been checked since, the range says: `checkedAt` is the oldest last check of any key there. Pure.
+ * The state of an indexed account, from the row of its key. A key's row has the times of its last change. That all keys
+ * of a range of vaults have been checked since, the range says: `checkedAt` is the oldest last check of any key there.
+ * Pure.
  */
 
 import { type AccountState, leasePolicyOf } from '../accounts/account.ts';

@@ -1,6 +1,6 @@
 /**
- * What a change of an account or of a watch means for the rows of its owner. Pure: from the rows as they were read to the rows to write,
- * and by how much the service's counts change.
+ * What a change of an account or of a watch means for the rows of its owner. Pure: from the rows as they were read to
+ * the rows to write, and by how much the service's counts change.
  */
 import { defined } from '../base/defined.ts';
 import type { Stored } from '../base/stored.ts';

@@ -1,6 +1,6 @@
 /**
- * The daily pass compares the overview with the state, and writes again what a crash or a failing table has lost: the rows of accounts
- * and keys, their entries of the last day in the time index, and the counts of an owner.
+ * The daily pass compares the overview with the state, and writes again what a crash or a failing table has lost: the
+ * rows of accounts and keys, their entries of the last day in the time index, and the counts of an owner.
  */
 import canonicalize from 'canonicalize';
 import type { AccountRecord } from '../accounts/account.ts';

@@ -1,7 +1,7 @@
 /**
- * The rows of the overview index. One partition per owner has a row for each of the owner's keys, directly followed by the rows of the
- * key's accounts: one range query reads accounts together with the key that decides their state. The rows are copies. The record and
- * the watch decide.
+ * The rows of the overview index. One partition per owner has a row for each of the owner's keys, directly followed by
+ * the rows of the key's accounts: one range query reads accounts together with the key that decides their state. The
+ * rows are copies. The record and the watch decide.
  */
 import canonicalize from 'canonicalize';
 import type { ActiveAccount, PendingDeletion } from '../accounts/account.ts';
@@ -30,7 +30,10 @@ export interface IndexedAccount {
   readonly pendingDeletion?: PendingDeletion & { readonly keyIdentifier?: string };
 }
 
-/** The watch as of its last change of status, cause, versions or warnings. Times that move with each look are those of that moment. */
+/**
+ * The watch as of its last change of status, cause, versions or warnings. Times that move with each look are those of
+ * that moment.
+ */
 export type IndexedWatch = Omit<Watch, 'transitions' | 'forced' | 'provenTime'>;
 
 export interface IndexedKey {
@@ -47,8 +50,8 @@ export type IndexRow =
   | { readonly kind: 'account'; readonly account: IndexedAccount };
 
 /**
- * A position in the order of the index: by owner, then by key, accounts under the system key before all keys. Without a name it is the
- * row of the key. Without either it is the begin of the owner.
+ * A position in the order of the index: by owner, then by key, accounts under the system key before all keys. Without a
+ * name it is the row of the key. Without either it is the begin of the owner.
  */
 export interface IndexPosition {
   readonly owner: string;

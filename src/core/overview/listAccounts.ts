@@ -1,7 +1,8 @@
 /**
- * Accounts by what is the matter with them, at most five table calls a page, however many accounts there are. The index is read in its
- * order, by owner and key. A filter that no healthy account passes jumps from marked key to marked key. Any other filter reads on and
- * leaves out: a page can hold fewer accounts than were requested, or none, and still not be the last.
+ * Accounts by what is the matter with them, at most five table calls a page, however many accounts there are. The index
+ * is read in its order, by owner and key. A filter that no healthy account passes jumps from marked key to marked key.
+ * Any other filter reads on and leaves out: a page can hold fewer accounts than were requested, or none, and still not
+ * be the last.
  */
 import type { Cause } from '../base/causes.ts';
 import { defined } from '../base/defined.ts';

@@ -149,7 +149,10 @@ function betweenChecksMs(status: WatchStatus, policy: Policy): number {
   return (intervalSeconds(status, policy) + policy.lookSpacingSeconds) * 1000;
 }
 
-/** A version that wraps no account key can be disabled a while after it was the latest (rotation/usage.ts counts the accounts). */
+/**
+ * A version that wraps no account key can be disabled a while after it was the latest (rotation/usage.ts counts the
+ * accounts).
+ */
 function listedVersion(watch: IndexedWatch, version: string, now: EpochMs, policy: Policy): ListedVersion {
   const { latest, expiries, versions } = watch;
   const left = notLatestSince(watch, version);

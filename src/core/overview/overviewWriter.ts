@@ -44,7 +44,10 @@ export interface OverviewWriter {
   service(entries: readonly AuditEntry[]): void;
   /** Resolves when everything that was noted before is written, or has failed. */
   settled(): Promise<void>;
-  /** The same at once, for the daily pass: nothing that this process remembers is taken as known. Throws where `account` logs. */
+  /**
+   * The same at once, for the daily pass: nothing that this process remembers is taken as known. Throws where `account`
+   * logs.
+   */
   accountNow(record: AccountRecord): Promise<void>;
   watchNow(watch: Watch): Promise<void>;
   /** Removes an account that is gone. */
@@ -172,7 +175,8 @@ export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
       const { id, vaultHost } = watch.binding;
       watches.set(id, { watch: indexedWatchOf(watch), at: clock.now() });
       inTimeline(ofBinding(watch.binding), entries, () => ownerOf(vaultHost));
-      // Without entries a look has changed times, which the overview does not have; a process that is new to the key assumes so.
+      // Without entries a look has changed times, which the overview does not have; a process that is new to the key
+      // assumes so.
       const text = shownText(watch);
       const remembered = known.keys.get(id);
       if (entries.length === 0 && remembered === undefined) known.keys.set(id, text);

@@ -1,7 +1,7 @@
 /**
- * Writes the rows of an owner together with the owner's counts, in one batch. Every write of the partition is conditional
- * on the counts. So while a process has the ETag of its own last write, it knows that no row has changed since, and it
- * reads only the rows that it needs.
+ * Writes the rows of an owner together with the owner's counts, in one batch. Every write of the partition is
+ * conditional on the counts. So while a process has the ETag of its own last write, it knows that no row has changed
+ * since, and it reads only the rows that it needs.
  */
 import type { AccountRecord } from '../accounts/account.ts';
 import { defined } from '../base/defined.ts';
@@ -21,8 +21,8 @@ export interface ChangedAccount {
   /** Absent: it is gone. */
   readonly next: IndexedAccount | undefined;
   /**
-   * `created`: no row of it is expected. `changed`: its rows are as this module wrote them. `compared`: each row is read,
-   * as after a lost race.
+   * `created`: no row of it is expected. `changed`: its rows are as this module wrote them. `compared`: each row is
+   * read, as after a lost race.
    */
   readonly expected: 'created' | 'changed' | 'compared';
   /** The index has a later state, which stays. */
@@ -151,8 +151,8 @@ const isSamePlace = (one: IndexedAccount, other: IndexedAccount): boolean =>
   one.key?.bindingId === other.key?.bindingId;
 
 /**
- * The index has a later state of the account, or a later account of the name. A deletion is the last state of an account,
- * and changes no other account of the name, so the clocks of two hosts do not matter to it.
+ * The index has a later state of the account, or a later account of the name. A deletion is the last state of an
+ * account, and changes no other account of the name, so the clocks of two hosts do not matter to it.
  */
 export const isLaterThan = (
   was: IndexedAccount,

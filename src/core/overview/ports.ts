@@ -1,4 +1,7 @@
-/** What the overview capability needs from outside: its index. Each function but `timeline` and `write` is one call to the tables. */
+/**
+ * What the overview capability needs from outside: its index. Each function but `timeline` and `write` is one call to
+ * the tables.
+ */
 import type { ChainSubject } from '../announcements/announcement.ts';
 import type { AuditEntry, ShownEntry } from '../audit/auditEntry.ts';
 import type { Stored } from '../base/stored.ts';
@@ -6,7 +9,10 @@ import type { EpochMs } from '../base/time.ts';
 import type { Counts } from './counts.ts';
 import type { IndexedAccount, IndexedKey, IndexPosition, IndexRow, MarkedKey } from './indexRows.ts';
 
-/** A change of rows in the partition of one owner, on the condition that its counts are as they were read before all other rows. */
+/**
+ * A change of rows in the partition of one owner, on the condition that its counts are as they were read before all
+ * other rows.
+ */
 export interface OwnerChange {
   /** Without an ETag there were no counts. */
   readonly counts: { readonly value: Counts; readonly etag: string | undefined };

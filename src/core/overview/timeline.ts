@@ -1,6 +1,6 @@
 /**
- * One time line over all chains. A filter leaves out entries of the rows that a page reads, so a page can hold fewer than requested, or
- * none, and still not be the last. At most four calls a page.
+ * One time line over all chains. A filter leaves out entries of the rows that a page reads, so a page can hold fewer
+ * than requested, or none, and still not be the last. At most four calls a page.
  */
 
 import type { AuditType } from '../audit/auditEntry.ts';

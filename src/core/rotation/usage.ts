@@ -94,7 +94,8 @@ async function countByVersion({ binding }: Watch, service: RotationDeps): Promis
     const read = async () => {
       const account = await accountOfRow(row, binding.id, service);
       if (account === undefined) return;
-      // The content of a damaged record is unknown. Its account counts where its row is, so that no version looks unused.
+      // The content of a damaged record is unknown. Its account counts where its row is, so that no version looks
+      // unused.
       const { version, follows } = account === 'damaged' ? row.value : account.encryption;
       const count = counts.get(version) ?? { following: 0, pinned: 0 };
       count[follows ? 'following' : 'pinned'] += 1;

@@ -1,7 +1,7 @@
 /**
- * Changes a secret in one batch with its audit entry and the head of the chain in the account's record. So the last entry
- * about a secret says which version of it is stored, and one that a writer of the tables puts back, or removes, shows
- * (INV-13). No secret appears in an account that is deleted, or whose deletion is pending.
+ * Changes a secret in one batch with its audit entry and the head of the chain in the account's record. So the last
+ * entry about a secret says which version of it is stored, and one that a writer of the tables puts back, or removes,
+ * shows (INV-13). No secret appears in an account that is deleted, or whose deletion is pending.
  */
 import type { ActiveAccount } from '../accounts/account.ts';
 import { refuseWhilePending } from '../accounts/pendingDeletion.ts';

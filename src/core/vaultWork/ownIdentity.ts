@@ -138,7 +138,10 @@ const confirmationOf = ({ announced, confirmedAt }: IdentityDenials) => defined(
 
 const isSame = (one: KeyVaultIdentity) => (other: KeyVaultIdentity) => nameOf(one) === nameOf(other);
 
-/** The operator says that the denials so far are the customers' own: from now on their looks count. Without denials, nothing changes. */
+/**
+ * The operator says that the denials so far are the customers' own: from now on their looks count. Without denials,
+ * nothing changes.
+ */
 export async function confirmDenials(identity: KeyVaultIdentity, actor: Actor, service: VaultWorkDeps): Promise<void> {
   const before = await retryLostRaces(async () => {
     const stored = await service.identityDenials.read(identity);

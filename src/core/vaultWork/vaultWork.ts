@@ -129,9 +129,9 @@ async function readBudget(vault: string, { vaults, clock, log }: VaultWorkDeps):
 }
 
 /**
- * Looks at every binding first. Then it adds verdicts to the audit of accounts and re-wraps, for a few seconds, or until
- * the next look is due. So no look waits for the accounts of a key, however many there are. Returns whether this message
- * continues with another round.
+ * Looks at every binding first. Then it adds verdicts to the audit of accounts and re-wraps, for a few seconds, or
+ * until the next look is due. So no look waits for the accounts of a key, however many there are. Returns whether this
+ * message continues with another round.
  */
 async function workOneRound(isSweep: boolean, message: Message): Promise<boolean> {
   const { began, spending, service } = message;

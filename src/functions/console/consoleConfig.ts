@@ -1,6 +1,7 @@
 /**
- * What the console's page must know before a user signs in: the tenant, the application and the scope of its tokens. All of it is
- * public. On a development machine the addresses of the emulators are added, because the page calls them too.
+ * What the console's page must know before a user signs in: the tenant, the application and the scope of its tokens.
+ * All of it is public. On a development machine the addresses of the emulators are added, because the page calls them
+ * too.
  */
 import { defined } from '../../core/base/defined.ts';
 import { authorityOf } from '../pipeline/authority.ts';

@@ -2,8 +2,8 @@
 import type { ConsoleConfig } from './consoleConfig.ts';
 
 /**
- * SHA-256 of no text. Griffel, which writes the styles of Fluent UI, makes empty style elements and adds rules through the
- * CSSOM, which the policy does not restrict. A style element with text stays refused.
+ * SHA-256 of no text. Griffel, which writes the styles of Fluent UI, makes empty style elements and adds rules through
+ * the CSSOM, which the policy does not restrict. A style element with text stays refused.
  */
 const emptyStyle = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='";
 

@@ -42,6 +42,8 @@ export interface LabOptions {
   readonly announces?: true;
   /** The transport of the Key Vault clients, made of the one that leads to the emulator. */
   readonly vaultTransport?: (direct: HttpClient) => HttpClient;
+  /** How many share the state: one by default. */
+  readonly storageAccounts?: number;
   /** Key Vault, as the service gets it. */
   readonly keyVault?: (real: KeyVault) => KeyVault;
 }
@@ -89,6 +91,9 @@ const systemAssigned = { useSystemAssignedIdentity: true } as const;
 export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const clock = createVirtualClock(Date.now());
   const tables = createTableEmulator(() => clock.now());
+  const more = Array.from({ length: (options.storageAccounts ?? 1) - 1 }, () => createTableEmulator(() => clock.now()));
+  const hostOf = (number: number) => `memory${number + 2}.table.core.windows.net`;
+  const transport = inSeveral(tables.httpClient, new Map(more.map((one, index) => [hostOf(index), one.httpClient])));
   const identity = await startIdentity(directory);
   const emulator = await startKeyVault({
     identityUrl: identity.url,
@@ -108,6 +113,13 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     ...operatorSettings(`${tables.connectionString};QueueEndpoint=http://127.0.0.1:9/memory`, identity, emulator.url),
     ...defined({ KEYWARD_ANNOUNCEMENTS_ENDPOINT: topic?.endpoint }),
     KEYWARD_SWEEP_RANGES: '2',
+    ...(more.length === 0
+      ? {}
+      : {
+          KEYWARD_ADDITIONAL_TABLES_ENDPOINTS: more
+            .map((_, index) => `TableEndpoint=https://${hostOf(index)};SharedAccessSignature=sv=2019-02-02&sig=none`)
+            .join(','),
+        }),
     ...options.settings,
   };
   const queue = createVirtualQueue(clock);
@@ -116,13 +128,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const pause = async (ms: number) => clock.set(clock.now() + ms);
   const gather = async () => undefined;
   const another = (replace: Partial<Service> = {}) =>
-    compose(
-      settings,
-      logInto(lines),
-      { clock, pause, gather, queue, dailyQueue, ...replace },
-      tables.httpClient,
-      vaults,
-    );
+    compose(settings, logInto(lines), { clock, pause, gather, queue, dailyQueue, ...replace }, transport, vaults);
   const real = await another();
   const service = options.keyVault === undefined ? real : await another({ keyVault: options.keyVault(real.keyVault) });
   let nextSweepAt = clock.now() + sweepEveryMs;
@@ -144,7 +150,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     log: lines,
     another,
     table: (name) => TableClient.fromConnectionString(tables.connectionString, `keyward${name}`, tables),
-    tableRequests: () => tables.requests,
+    tableRequests: () => [tables, ...more].reduce((sum, { requests }) => sum + requests, 0),
     ...defined({ topic }),
     async vaultWithKey(vault, more = {}) {
       await createGrantedVault(vault, keyVault, more);
@@ -200,6 +206,12 @@ export const without = (over: ReadonlySet<string>, vaults: Service['vaults']): S
     return { ...page, vaults: page.vaults.filter(({ id }) => !over.has(id)) };
   },
 });
+
+/** By the host of a request. */
+const inSeveral = (first: HttpClient, more: ReadonlyMap<string, HttpClient>): HttpClient =>
+  more.size === 0
+    ? first
+    : { sendRequest: (request) => (more.get(new URL(request.url).host) ?? first).sendRequest(request) };
 
 function logInto(lines: LogLine[]): Log {
   const at =

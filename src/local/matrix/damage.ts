@@ -1,6 +1,6 @@
 /**
- * Kinds of rows, and ways to damage one: what another writer of the tables, or a fault, leaves behind. After each, a revoked key must
- * still be found (INV-13).
+ * Kinds of rows, and ways to damage one: what another writer of the tables, or a fault, leaves behind. After each, a
+ * revoked key must still be found (INV-13).
  */
 import type { TableName } from '../../azure/tables.ts';
 import { boundOf } from '../../core/accounts/account.ts';
@@ -111,7 +111,10 @@ export async function damage(lab: Lab, { table, ...key }: Row, how: Damage): Pro
   } else if (stored !== undefined) await client.deleteEntity(key.partitionKey, key.rowKey);
 }
 
-/** A vault with a key that two accounts use, one of them with a secret; the first comes first wherever rows are read in order. */
+/**
+ * A vault with a key that two accounts use, one of them with a secret; the first comes first wherever rows are read in
+ * order.
+ */
 export async function aTarget(lab: Lab, vault: string): Promise<Target> {
   const key = await lab.vaultWithKey(vault);
   const { record } = await lab.account(`${vault}-a`, vault, key);

@@ -1,4 +1,7 @@
-/** Revocations that damaged rows could hide, in virtual time: an account is missed that is not blocked within the published bound. */
+/**
+ * Revocations that damaged rows could hide, in virtual time: an account is missed that is not blocked within the
+ * published bound.
+ */
 import { stateOf } from '../../core/accounts/account.ts';
 import type { Lab } from '../lab/lab.ts';
 import { aTarget, type Damage, damage, damages, type Row, rowKinds, sharedRows } from './damage.ts';
@@ -19,7 +22,10 @@ export function allCells(): Cell[] {
   return pairs.flatMap((pair) => names(revocations).map((revocation) => ({ ...pair, revocation })));
 }
 
-/** The same in fewer vaults: rows that looks do not read are damaged together, and each damage comes under the next revocation. */
+/**
+ * The same in fewer vaults: rows that looks do not read are damaged together, and each damage comes under the next
+ * revocation.
+ */
 export function fewCells(): Cell[] {
   const looked = ['account record', 'watch', 'bound row', 'binding of a vault'];
   const work = ['worker', 'waiting message', 'budget'];

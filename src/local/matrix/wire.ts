@@ -1,6 +1,6 @@
 /**
- * A stage between Keyward and the Key Vault emulator that can replace a vault's response with any bytes, also with bytes
- * that the emulator never sends. Such a response comes over a socket. Every other request passes unchanged.
+ * A stage between Keyward and the Key Vault emulator that can replace a vault's response with any bytes, also with
+ * bytes that the emulator never sends. Such a response comes over a socket. Every other request passes unchanged.
  */
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

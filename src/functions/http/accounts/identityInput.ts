@@ -18,7 +18,9 @@ export const identity = z.strictObject({
   clientId: readOnly,
 });
 
-/** ARM naming rules: subscription, resource group, and 3 to 128 letters, digits, hyphens and underscores of an identity. */
+/**
+ * ARM naming rules: subscription, resource group, and 3 to 128 letters, digits, hyphens and underscores of an identity.
+ */
 const userAssigned =
   /^\/subscriptions\/[\w-]{1,64}\/resourcegroups\/[-\w.()]{0,89}[-\w()]\/providers\/microsoft\.managedidentity\/userassignedidentities\/[a-z0-9][\w-]{2,127}$/i;
 

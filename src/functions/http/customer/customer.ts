@@ -1,6 +1,6 @@
 /**
- * The calls that a customer's link opens. Each is about the owner of the link, which the pipeline has put into the call,
- * and about no account secret.
+ * The calls that a customer's link opens. Each is about the owner of the link, which the pipeline has put into the
+ * call, and about no account secret.
  */
 import type { HttpRequest } from '@azure/functions';
 import * as z from 'zod';
