@@ -68,7 +68,7 @@ async function paste(line: string) {
   return { status: Number(status), text };
 }
 
-it('npm start stores an account and its key over a restart, and every printed line works', {
+it('npm start stores an account and its key over a restart, every printed line works, and its folder serves one process and has its keys', {
   timeout: 120_000,
 }, async () => {
   const first = start('main', '--auth', 'functionKeys');
@@ -132,11 +132,24 @@ it('npm start stores an account and its key over a restart, and every printed li
   await keyVault('DELETE', `/vaults/contoso-keys/grants/${grant?.principal}`);
   await expect.poll(second.said, within).toMatch(/resourceEvents +Received an event \{.*ResourceDeleteSuccess.*true/);
 
+  expect(await start('main').ended).toMatchObject({
+    code: 1,
+    err: `npm start: ${join(dir, 'main')} is in use by another process.\n`,
+  });
   second.child.kill('SIGTERM');
   expect(await second.ended).toMatchObject({ code: 0, err: '' });
+
+  await rm(join(dir, 'main/keyvault.json'));
+  const withoutKeys = await start('main').ended;
+  expect(withoutKeys.code).toBe(1);
+  expect(withoutKeys.err).toMatch(/^npm start: .*azurite holds accounts whose keys are not in .*keyvault\.json. .*\n$/);
+  const fresh = start('main', '--fresh');
+  await fresh.ready();
+  fresh.child.kill('SIGINT');
+  expect((await fresh.ended).code).toBe(0);
 });
 
-it('npm start prints the console first, accepts bearer tokens and refuses function keys', {
+it('npm start prints the console first, accepts only bearer tokens, and stops at a second interrupt with work in flight', {
   timeout: 60_000,
 }, async () => {
   const entra = start("it's entra");
@@ -151,31 +164,23 @@ it('npm start prints the console first, accepts bearer tokens and refuses functi
   }
   const withKey = caller(urlOf(page, 'API'), { 'x-functions-key': 'local-only-function-key' });
   expect(await withKey('GET', '/api/accounts')).toMatchObject({ status: 401 });
-  entra.child.kill('SIGINT');
-  expect((await entra.ended).code).toBe(0);
-});
 
-it('a second interrupt stops npm start without waiting for work in flight', { timeout: 60_000 }, async () => {
-  const stack = start('hurried');
-  const page = await stack.ready();
-  const [create = '', giveKey = ''] = curlLines(page);
-  await paste(create);
   const slow = { vault: 'contoso-keys', action: 'delay', delayMs: 20_000 };
   await keyVaultControl(urlOf(page, 'Key Vault'))('POST', '/faults', slow);
+  const giveKey = curlLines(page).find((line) => line.includes(' -X PATCH ')) ?? '';
   const cutOff = paste(giveKey).catch(() => undefined);
   await sleep(500);
-
-  stack.child.kill('SIGINT');
+  entra.child.kill('SIGINT');
   // npm passes on the same key press, which counts as one signal.
-  stack.child.kill('SIGINT');
+  entra.child.kill('SIGINT');
   await sleep(800);
-  expect(stack.child.exitCode).toBeNull();
-  stack.child.kill('SIGINT');
-  expect((await stack.ended).code).toBe(130);
+  expect(entra.child.exitCode).toBeNull();
+  entra.child.kill('SIGINT');
+  expect((await entra.ended).code).toBe(130);
   await cutOff;
 });
 
-it('npm start prints one line when it cannot start', { timeout: 60_000 }, async () => {
+it('npm start prints one line when its port is taken or an option is unknown', { timeout: 60_000 }, async () => {
   const other = createServer().listen(0, '127.0.0.1');
   await new Promise((listening) => other.once('listening', listening));
   const { port } = other.address() as AddressInfo;
@@ -183,25 +188,6 @@ it('npm start prints one line when it cannot start', { timeout: 60_000 }, async 
   other.close();
   const hint = `npm start: port ${port} is taken. Choose another: npm start -- --port ${port + 1}\n`;
   expect(onTakenPort).toEqual({ code: 1, out: '', err: hint });
-
-  const running = start('taken');
-  await running.ready();
-  const sameFolder = await start('taken').ended;
-  expect(sameFolder).toMatchObject({
-    code: 1,
-    err: `npm start: ${join(dir, 'taken')} is in use by another process.\n`,
-  });
-  running.child.kill('SIGINT');
-  await running.ended;
-
-  await rm(join(dir, 'taken/keyvault.json'));
-  const withoutKeys = await start('taken').ended;
-  expect(withoutKeys.code).toBe(1);
-  expect(withoutKeys.err).toMatch(/^npm start: .*azurite holds accounts whose keys are not in .*keyvault\.json. .*\n$/);
-  const fresh = start('taken', '--fresh');
-  await fresh.ready();
-  fresh.child.kill('SIGINT');
-  expect((await fresh.ended).code).toBe(0);
 
   const unknown = await start('taken', '--prot', '1').ended;
   expect([unknown.code, unknown.err.split('\n').length]).toEqual([1, 2]);
