@@ -122,8 +122,9 @@ const httpByRequire: Plugin = {
   name: 'http by require',
   setup({ onLoad, onResolve }) {
     const namespace = 'required';
-    onResolve({ filter: /^(node:)?http$/ }, (args) =>
-      args.namespace === namespace ? { path: args.path, external: true } : { path: args.path, namespace },
+    onResolve({ filter: /^(node:)?http$/ }, ({ path, kind, namespace: from }) =>
+      // `import()` of a part of the build has no named exports. It stays Node's.
+      from === namespace || kind === 'dynamic-import' ? { path, external: true } : { path, namespace },
     );
     onLoad({ filter: /./, namespace }, ({ path }) => ({ contents: `module.exports = require('${path}');` }));
   },

@@ -39,7 +39,7 @@ describe('ci.yml', () => {
 
   it('ci.yml installs the packages that the clients of test/external need, and runs these clients', () => {
     const head = readFileSync(`${root}test/external/main.ts`, 'utf8').split('*/')[0] ?? '';
-    const sentence = /Needs Debian's packages ([^.]+)\./.exec(head.replaceAll(/\s\*?\s*/g, ' '))?.[1] ?? '';
+    const sentence = /Needs Debian's packages ([^.]+)\./.exec(head.replaceAll(/\s+(?:\* )?/g, ' '))?.[1] ?? '';
     const needed = sentence.split(/,| and /).map((name) => name.trim());
     expect(needed).toContain('azure-cli');
     const [, job = ''] = text.split('  external:\n');

@@ -5,9 +5,12 @@
 import { TableClient } from '@azure/data-tables';
 import { beforeAll, expect, test } from 'vitest';
 import { keyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
+import { compose } from '../../src/azure/compose.ts';
+import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
+import { putAccount } from '../../src/core/accounts/putAccount.ts';
 import { installApplication, registerApplication, tenantOf } from '../../src/local/acrossTenants.ts';
 import { type Caller, caller, until } from '../../src/local/client.ts';
-import { appPrincipalId, homeTenantId, operatorVault } from '../../src/local/operator.ts';
+import { appPrincipalId, homeTenantId, location, operatorVault } from '../../src/local/operator.ts';
 import { type Judge, judgeBy } from './openApi/judge.ts';
 import {
   accountOf,
@@ -346,6 +349,24 @@ test('the calls of data keys match the document: generated, wrapped, unwrapped, 
   ]);
   const { body: lost } = await api('POST', `${keys}/unwrap`, { value: [{ wrapped, context }] });
   expect(lost.value).toMatchObject([{ error: { code: 'DataKeyGenerationDestroyed' } }]);
+});
+
+test('the erasure of an account that was deleted 20 minutes ago matches the document, and its audit verifies after it', async () => {
+  const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  const clock = { now: () => Date.now() - 20 * 60_000, monotonic: () => performance.now() };
+  const earlier = await compose(world.stack.settings, silent, { clock });
+  const actor = { kind: 'principal', id: 'ada@leaving.example' } as const;
+  await putAccount({ name: 'leaving', input: { owner: 'leaving', location }, actor }, earlier);
+  await deleteAccount('leaving', {}, actor, earlier);
+  const audit = '/api/operator/accounts/leaving/audit';
+  const { body: before } = await got(200, api('GET', audit));
+  expect(JSON.stringify(before)).toContain(actor.id);
+  const { body } = await got(200, api('POST', `${audit}/erase`, { accountId: before.value[0].chain }));
+  expect(body).toMatchObject({ result: 'erased', left: [] });
+  const { body: after } = await got(200, api('GET', audit));
+  expect(JSON.stringify(after)).not.toContain(actor.id);
+  expect(after.value).toHaveLength(before.value.length);
+  expect((await got(200, api('POST', `${audit}/verify`, {}))).body).toMatchObject({ result: 'whole' });
 });
 
 test('the audit of a deleted account, of its key, and of the service matches the document: verified, and broken', async () => {

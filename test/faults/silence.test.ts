@@ -54,7 +54,8 @@ test.each([
 );
 
 test('a table whose first creation failed is created by the next call', async () => {
-  proxy.arm(1, '409');
+  // The first request finds no table, and the second creates it.
+  proxy.arm(2, '409');
   expect((await failure(service.ringStore.read())).code).toBe('StorageUnavailable');
   proxy.disarm();
   expect((await service.ringStore.read()).rings.audit.rows).toEqual([]);

@@ -167,7 +167,8 @@ it('npm start prints the console first, accepts only bearer tokens, and stops at
 
   const slow = { vault: 'contoso-keys', action: 'delay', delayMs: 20_000 };
   await keyVaultControl(urlOf(page, 'Key Vault'))('POST', '/faults', slow);
-  const giveKey = curlLines(page).find((line) => line.includes(' -X PATCH ')) ?? '';
+  const [create = '', giveKey = ''] = curlLines(page).map((line) => line.replaceAll('alpha', 'beta'));
+  await paste(create);
   const cutOff = paste(giveKey).catch(() => undefined);
   await sleep(500);
   entra.child.kill('SIGINT');

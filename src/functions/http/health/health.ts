@@ -163,12 +163,14 @@ const renderPoison = ({ queue, messages }: PoisonQueue) => ({
   messages,
   meaning:
     'Work that failed five times. Keyward logs each of its messages within a minute and removes it. A message that stays is not base64: another program has sent it.',
-  remedy: `Read what stays: ${queueCommand('peek', queue)} --num-messages 32. Then remove it: ${queueCommand('clear', queue)}`,
+  remedy: `Read what stays: ${peek(queue)}. Then remove it: ${clear(queue)}`,
 });
 
 /** The reader knows the storage account of the Functions host; Keyward's core does not. */
-const queueCommand = (verb: string, queue: string): string =>
-  `az storage message ${verb} --queue-name ${queue} --account-name "$HOST_STORAGE" --auth-mode login`;
+const peek = (queue: string): string =>
+  `az storage message peek --queue-name ${queue} --account-name "$HOST_STORAGE" --auth-mode login --num-messages 32`;
+const clear = (queue: string): string =>
+  `az storage message clear --queue-name ${queue} --account-name "$HOST_STORAGE" --auth-mode login`;
 
 const renderPass = <Pass extends DailyProgress | PassProgress>({ startedAt, expectedEndAt, ...counts }: Pass) => ({
   startedAt: iso(startedAt),
