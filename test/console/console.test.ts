@@ -493,15 +493,18 @@ test('every button of the local panel has its effect on the key, and the one tha
 test('every view is accessible by the rules of axe-core and no wider than the screen: light on a desk, and dark on a phone', async () => {
   const { page } = await openConsole(browser, world.stack);
   const looks = [
-    ['light', { width: 1280, height: 900 }],
-    ['dark', { width: 390, height: 844 }],
+    ['light', { width: 1280, height: 900 }, 'rgb(255, 255, 255)'],
+    ['dark', { width: 390, height: 844 }, 'rgb(41, 41, 41)'],
   ] as const;
   const expectGood = async (view: string, sign: string | RegExp) => {
     await page.getByText(sign).locator('visible=true').first().waitFor();
-    for (const [colorScheme, viewport] of looks) {
+    for (const [colorScheme, viewport, background] of looks) {
       // A button changes its color over time, and axe-core reads the color of the moment.
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
       await page.setViewportSize(viewport);
+      // The page draws the other colors after the change of the scheme.
+      const backgroundNow = "getComputedStyle(document.querySelector('.provider')).backgroundColor";
+      await expect.poll(() => page.evaluate(backgroundNow)).toBe(background);
       await expectAccessible(page);
       expect([view, await widthOf(page)]).toEqual([view, viewport.width]);
     }
