@@ -6,11 +6,20 @@ import type { TableRequests } from '../../src/azure/tables.ts';
 const rowsAtOnce = 100;
 const bytesAtOnce = 3 * 1024 * 1024;
 
-/** Each row replaces the one that is there. */
-export async function putRows(lines: readonly string[], client: TableRequests): Promise<void> {
+/**
+ * Each row replaces the one that is there.
+ *
+ * @param mayWrite called before each request: throws when this process may not write any more
+ */
+export async function putRows(
+  lines: readonly string[],
+  client: TableRequests,
+  mayWrite: () => void = () => undefined,
+): Promise<void> {
   for (let rest = lines; rest.length > 0; ) {
     const some = rest.slice(0, howMany(rest));
     const rows = some.map(rowIn);
+    mayWrite();
     const [only, ...others] = rows;
     if (only !== undefined && others.length === 0) await client.upsertEntity(only, 'Replace');
     else {

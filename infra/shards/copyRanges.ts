@@ -85,8 +85,7 @@ async function equalize(
           return !isEqual;
         }),
       );
-    mayWrite();
-    await Promise.all(differing.map((lines) => putRows(lines, target)));
+    await Promise.all(differing.map((lines) => putRows(lines, target, mayWrite)));
     changes += differing.flat().length;
   }
   for (const { partitionKey, rowKey } of there.values()) {

@@ -1,13 +1,18 @@
-/** One command at a time moves rows. Its row changes every 20 seconds, and another command waits until it no longer does. */
+/**
+ * One command at a time moves rows. Its row changes every 20 seconds, and another command waits until it no longer
+ * does.
+ */
 import { randomUUID } from 'node:crypto';
 import { RestError, type TableClient } from '@azure/data-tables';
+import { type Age, startAge, unknownAge } from '../../src/core/base/age.ts';
 import { BackupError } from '../backup/rows.ts';
 
 const key = { partitionKey: 'shards', rowKey: 'command' };
 const renewEveryMs = 20_000;
 /** A write that was sent before has ended by then. */
-export const endedMs = 120_000;
+const endedMs = 120_000;
 const validMs = 60_000;
+const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 
 export interface Tools {
   readonly sleep: (ms: number) => Promise<void>;
@@ -25,19 +30,25 @@ export async function withLease<T>(
 ): Promise<T> {
   await service.createTable();
   let etag = await take();
-  let renewedAt = performance.now();
+  let ageMs: Age = startAge(clock);
+  let isRenewing = false;
   const renewal = setInterval(async () => {
-    const at = performance.now();
+    if (isRenewing) return;
+    isRenewing = true;
+    const begun = startAge(clock);
     try {
       etag = await written(etag);
-      renewedAt = at;
-    } catch {
-      // The next write notices it.
+      ageMs = begun;
+    } catch (error) {
+      // Another command has the row. After any other error the next renewal tries again.
+      if (error instanceof RestError && (error.statusCode === 412 || error.statusCode === 404)) ageMs = unknownAge;
+    } finally {
+      isRenewing = false;
     }
   }, renewEveryMs);
   try {
     return await work(() => {
-      if (performance.now() - renewedAt > validMs)
+      if (ageMs() > validMs)
         throw new BackupError(
           'Another command has taken over, or the tables do not answer. Run the same command again.',
         );

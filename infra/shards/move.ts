@@ -32,7 +32,10 @@ export interface MoveOptions {
   readonly accounts: number;
   /** Ranges of a group. */
   readonly together: number;
-  /** Longer than a process uses a layout, plus the longest write: 5 s + 3 tries of KEYWARD_STORAGE_DEADLINE_SECONDS + pauses. */
+  /**
+   * Longer than a process uses a layout, plus the longest write: 5 s + 3 tries of KEYWARD_STORAGE_DEADLINE_SECONDS +
+   * pauses.
+   */
   readonly settleMs: number;
 }
 
@@ -41,7 +44,8 @@ const oldSettingsMs = 130_000;
 /** The first copies, the second verifies, and the others are for writes that were late. */
 const maxPasses = 5;
 const stillWritten = new BackupError(
-  'Rows of the moving ranges are still written. An instance with older settings runs: stop it, then run the same command again.',
+  'Rows of the moving ranges are still written. An instance with older settings runs: stop it, then run the same ' +
+    'command again.',
 );
 /** Longer than a process uses a layout. */
 const switchMs = 10_000;
@@ -63,8 +67,10 @@ export async function moveState(clientIn: ClientIn, options: MoveOptions, tools:
 
   /** The accounts that are new get their rows. */
   async function grow(): Promise<void> {
+    // An earlier command may have ended before its accounts had their rows.
+    if ((await stored()).layout.joining !== undefined) await readLayout(rings);
     const { layout, etag } = await stored();
-    if (layout.joining === undefined && layout.accounts < options.accounts) {
+    if (layout.accounts < options.accounts) {
       await checkUnused(rings, layout.accounts);
       for (let account = layout.accounts; account < options.accounts; account++)
         await Promise.all(dividedTables.map((table) => clientIn(account, table).createTable()));
@@ -88,7 +94,7 @@ export async function moveState(clientIn: ClientIn, options: MoveOptions, tools:
     if (layout.moving === undefined) await change(etag, { ...layout, moving: move });
     if (!isSwitched(layout, move)) await copyAndSwitch(move, mayWrite);
     await tools.sleep(switchMs);
-    while ((await copyRanges(clientIn, move, mayWrite)) > 0) tools.say('A late write was copied too.');
+    await copyUntilEqual(move, mayWrite);
     const {
       layout: { moving: _, ...done },
       etag: last,
@@ -101,17 +107,37 @@ export async function moveState(clientIn: ClientIn, options: MoveOptions, tools:
 
   async function copyAndSwitch(move: Move, mayWrite: Permission): Promise<void> {
     await tools.sleep(options.settleMs);
-    let [rows, changes] = [0, 1];
-    for (let pass = 0; changes > 0; rows += changes, pass++) {
-      if (pass === maxPasses) throw stillWritten;
-      changes = await copyRanges(clientIn, move, mayWrite);
+    try {
+      await copyUntilEqual(move, mayWrite);
+    } catch (error) {
+      if (error === stillWritten) await giveUp(mayWrite);
+      throw error;
     }
-    tools.say(`${rows} rows copied and compared.`);
     const { layout, etag } = await stored();
     const moved = new Set(move.ranges);
     const owners = layout.owners.map((owner, range) => (moved.has(range) ? move.to : owner));
     mayWrite();
     await change(etag, { ...layout, owners, revision: layout.revision + 1 });
+  }
+
+  async function copyUntilEqual(move: Move, mayWrite: Permission): Promise<void> {
+    let rows = 0;
+    for (let pass = 0; pass < maxPasses; pass++) {
+      const changes = await copyRanges(clientIn, move, mayWrite);
+      rows += changes;
+      if (changes > 0) continue;
+      tools.say(`${rows} rows copied and compared.`);
+      return;
+    }
+    throw stillWritten;
+  }
+
+  /** Before the switch the rows are still complete at the old place, so they can be written there again. */
+  async function giveUp(mayWrite: Permission): Promise<void> {
+    const { layout, etag } = await stored();
+    const { moving: _, ...before } = layout;
+    mayWrite();
+    await change(etag, before);
   }
 
   /** No process reads at an old place any more. */

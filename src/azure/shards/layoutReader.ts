@@ -4,11 +4,15 @@
  */
 import { type Age, startAge, unknownAge } from '../../core/base/age.ts';
 import type { Clock } from '../../core/base/effects.ts';
+import { Unavailable } from '../../core/base/errors.ts';
 import { singleFlight } from '../../core/base/singleFlight.ts';
 import type { TableClient } from '../sdk/tables.ts';
 import { isFromStorage, unavailable } from '../tableErrors.ts';
 import { type Layout, layoutAgeMs } from './layout.ts';
 import { checkMembers, readLayout } from './layoutRows.ts';
+
+const tooSlow = (): Unavailable =>
+  new Unavailable('StorageUnavailable', 'The layout of the storage accounts was read too slowly. Retry.', 1);
 
 export interface LayoutReader {
   /** At most five seconds old. @throws Misplaced | Unavailable */
@@ -22,20 +26,32 @@ export function createLayoutReader(rings: readonly TableClient[], clock: Clock):
   let checked = '';
 
   async function readOnce(): Promise<Layout> {
-    const begun = startAge(clock);
     try {
-      const layout = await readLayout(rings);
-      const members = `${layout.id} ${layout.accounts}`;
-      if (members !== checked) await checkMembers(rings, layout);
-      checked = members;
-      copy = layout;
-      ageMs = begun;
-      return layout;
+      for (;;) {
+        const begun = startAge(clock);
+        const layout = await readLayout(rings);
+        const members = `${layout.id} ${layout.accounts}`;
+        if (members === checked) {
+          copy = layout;
+          ageMs = begun;
+          return layout;
+        }
+        await checkMembers(rings, layout);
+        checked = members;
+      }
     } catch (error) {
       throw isFromStorage(error) ? unavailable(error) : error;
     }
   }
 
   const read = singleFlight(readOnce, layoutAgeMs, clock);
-  return { read: async () => (copy !== undefined && ageMs() < layoutAgeMs ? copy : read()) };
+  const isFresh = () => ageMs() < layoutAgeMs;
+  return {
+    async read() {
+      if (copy !== undefined && isFresh()) return copy;
+      const layout = await read();
+      if (isFresh()) return copy ?? layout;
+      throw tooSlow();
+    },
+  };
 }

@@ -70,6 +70,7 @@ export async function insertLayout(rings: Rings, layout: Layout): Promise<void> 
 
 /** @throws SettingsError when an account of the settings is not that of the layout */
 export async function checkMembers(rings: Rings, { id, accounts }: Layout): Promise<void> {
+  if (id === undivided.id) return checkUndivided(rings);
   for (let number = 1; number < accounts; number++) {
     const [row] = await layoutRows(rings, number);
     const { id: foundId, number: found } = row === undefined ? {} : memberIn(row);
@@ -81,6 +82,19 @@ export async function checkMembers(rings: Rings, { id, accounts }: Layout): Prom
           ? `is number ${Number(found) + 1}`
           : 'belongs to another state';
     throw misplaced(`Storage account ${number + 1} of the settings ${what}.`);
+  }
+}
+
+/** A member shows that the state was divided, so its rows are in several accounts also where the layout is missing. */
+async function checkUndivided(rings: Rings): Promise<void> {
+  for (let number = 1; number < rings.length; number++) {
+    if (!(await layoutRows(rings, number)).some(({ rowKey }) => rowKey === memberKey.rowKey)) continue;
+    // A command that divides the state writes the layout before the members.
+    if ((await storedLayout(rings))?.etag !== undefined) return;
+    throw misplaced(
+      `The row of the layout is missing, and storage account ${number + 1} of the settings has rows of a divided state. ` +
+        'If the row was deleted, restore a backup into empty accounts.',
+    );
   }
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createRingStore } from '../../../src/azure/ringTable.ts';
 import { SettingsError } from '../../../src/azure/settings.ts';
-import { entityOf, evenOwners, layoutIn, rangeOf, undivided } from '../../../src/azure/shards/layout.ts';
+import { entityOf, evenOwners, layoutIn, memberKey, rangeOf, undivided } from '../../../src/azure/shards/layout.ts';
 import { layoutKey } from '../../../src/azure/shards/layoutKeys.ts';
 import { openTables, rowOf } from '../../../src/azure/tables.ts';
 import { Unavailable } from '../../../src/core/base/errors.ts';
@@ -85,7 +85,69 @@ test('An undivided state uses its first account only, also where the settings na
   for (const partitionKey of ['a', 'b', 'c', 'd', 'e', 'f'])
     await table.put(rowOf({ partitionKey, rowKey: 'record' }, {}));
   expect((await rowsIn(accounts, 0)).length).toBe(7);
-  expect([accounts.requestsOf(1), accounts.requestsOf(2)]).toEqual([0, 0]);
+  // One look for the row of a divided state.
+  expect([accounts.requestsOf(1), accounts.requestsOf(2)]).toEqual([1, 1]);
+});
+
+test('INV-1: a divided state whose layout was deleted is refused, and nothing is written', async () => {
+  const accounts = await startedInOneAccount(0);
+  const rings = accounts.clientIn(0, 'keywardrings');
+  await rings.createEntity(entityOf(layoutKey, { id: 'one', accounts: 2, owners: evenOwners(2), revision: 1 }));
+  const second = accounts.clientIn(1, 'keywardrings');
+  await second.createTable();
+  await second.createEntity(entityOf(memberKey, { id: 'one', number: 1 }));
+  let now = 0;
+  const running = openTables(accounts.process([0, 1], { now: () => now, monotonic: () => now }), authentication);
+  const row = rowOf({ partitionKey: 'contoso', rowKey: 'record' }, {});
+  expect(await running('accounts').read(row)).toBeUndefined();
+  await rings.deleteEntity(layoutKey.partitionKey, layoutKey.rowKey);
+  const before = [await rowsIn(accounts, 0), await rowsIn(accounts, 1)];
+  now = 5_000;
+  for (const table of [running('accounts'), accountsTable(accounts, [0, 1])]) {
+    await expect(table.put(row)).rejects.toThrow('The row of the layout is missing, and storage account 2');
+    await expect(table.read(row)).rejects.toThrow(SettingsError);
+  }
+  expect([await rowsIn(accounts, 0), await rowsIn(accounts, 1)]).toEqual(before);
+});
+
+test('INV-7: a layout that was read before a slow look at the other accounts is read again', async () => {
+  const accounts = await divided(2, [0, 1]);
+  const rings = accounts.clientIn(0, 'keywardrings');
+  let now = 0;
+  const send = accounts.httpClient.sendRequest;
+  accounts.httpClient.sendRequest = async (request) => {
+    if (request.url.includes('account1') && request.url.includes('keywardrings') && now === 0) {
+      now = 60_000;
+      const { etag = '', ...row } = await rings.getEntity<{ data: string }>(layoutKey.partitionKey, layoutKey.rowKey);
+      const layout = layoutIn(row) ?? expect.fail();
+      const changed = { ...layout, owners: layout.owners.map(() => 1), revision: 2 };
+      await rings.updateEntity(entityOf(layoutKey, changed), 'Replace', { etag });
+    }
+    return send(request);
+  };
+  const table = openTables(
+    accounts.process([0, 1], { now: () => now, monotonic: () => now }),
+    authentication,
+  )('accounts');
+  for (const partitionKey of ['a', 'b', 'c', 'd', 'e', 'f'])
+    await table.put(rowOf({ partitionKey, rowKey: 'record' }, {}));
+  expect((await rowsIn(accounts, 1)).filter((row) => /accounts\/[a-f]\//.test(row)).length).toBe(6);
+});
+
+test('INV-7: a layout whose read takes five seconds each time is not used', async () => {
+  const accounts = await divided(2, [0, 1]);
+  let now = 0;
+  const send = accounts.httpClient.sendRequest;
+  accounts.httpClient.sendRequest = (request) => {
+    if (request.url.includes('account0') && request.url.includes('keywardrings')) now += 5_000;
+    return send(request);
+  };
+  const table = openTables(
+    accounts.process([0, 1], { now: () => now, monotonic: () => now }),
+    authentication,
+  )('accounts');
+  await expect(table.put(rowOf({ partitionKey: 'fabrikam', rowKey: 'record' }, {}))).rejects.toThrow(Unavailable);
+  expect([...(await rowsIn(accounts, 0)), ...(await rowsIn(accounts, 1))].join()).not.toContain('fabrikam');
 });
 
 test('Processes that start together on empty accounts agree on one layout', async () => {

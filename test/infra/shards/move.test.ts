@@ -3,7 +3,14 @@ import type { TableClient } from '@azure/data-tables';
 import { expect, test } from 'vitest';
 import type { ClientIn } from '../../../infra/shards/copyRanges.ts';
 import { type MoveOptions, moveState } from '../../../infra/shards/move.ts';
-import { layoutIn, ownerOf, rangeOf as rangeIn } from '../../../src/azure/shards/layout.ts';
+import {
+  entityOf,
+  layoutIn,
+  undivided as noMoves,
+  ownerOf,
+  rangeOf as rangeIn,
+} from '../../../src/azure/shards/layout.ts';
+import { layoutKey } from '../../../src/azure/shards/layoutKeys.ts';
 import { openTables, rowOf, type Table, type TableName } from '../../../src/azure/tables.ts';
 import { LostRace, Unavailable } from '../../../src/core/base/errors.ts';
 import { rowAuthentication } from '../../azure/rows.ts';
@@ -262,4 +269,60 @@ test('An account that has the rows of another Keyward is not taken into the stat
   await rings.createEntity({ partitionKey: 'system', rowKey: 'state' });
   await expect(moveIn(one)).rejects.toThrow('Storage account 2 of the settings has the rows of a Keyward already');
   await expect(layoutOf(one)).rejects.toThrow();
+});
+
+/** A process with older settings, which writes to the first account before each look at its rows. */
+function writtenAgain({ accounts }: World, isRunning: () => Promise<boolean>): ClientIn {
+  let number = 0;
+  return (account, table) => {
+    const client = accounts.clientIn(account, table);
+    if (account !== 0 || table !== 'keywardaccounts') return client;
+    return new Proxy(client, {
+      get(target, name: keyof TableClient) {
+        if (name !== 'listEntities') return target[name];
+        return (...given: Parameters<TableClient['listEntities']>) => {
+          const pages = target.listEntities(...given);
+          async function* rows() {
+            if (await isRunning())
+              for (const partitionKey of names)
+                await target.upsertEntity({ partitionKey, rowKey: 'late', number: number++ }, 'Replace');
+            yield* pages;
+          }
+          return Object.assign(rows(), { byPage: pages.byPage.bind(pages) });
+        };
+      },
+    });
+  };
+}
+
+test('A move of rows that are written all the time ends before the switch, and the rows can be written again', async () => {
+  const one = await undivided(2);
+  const clientIn = writtenAgain(one, async () => true);
+  await expect(moveIn(one, {}, clientIn)).rejects.toThrow('Rows of the moving ranges are still written');
+  const { moving, owners } = await layoutOf(one);
+  expect([moving, new Set(owners)]).toEqual([undefined, new Set([0])]);
+  const open = one.process();
+  for (const partitionKey of names) await open('accounts').put(rowOf({ partitionKey, rowKey: 'record' }, { count: 1 }));
+  await moveIn(one);
+  await assertInPlace(one);
+});
+
+test('A move of rows that are written all the time after the switch ends too, and a second run completes it', async () => {
+  const one = await undivided(2);
+  const clientIn = writtenAgain(one, async () => (await layoutOf(one)).owners.some((owner) => owner > 0));
+  await expect(moveIn(one, {}, clientIn)).rejects.toThrow('Rows of the moving ranges are still written');
+  expect((await layoutOf(one)).moving).toBeDefined();
+  await moveIn(one);
+  await assertInPlace(one);
+});
+
+test('A growth to two accounts that was interrupted is completed by a command that names three', async () => {
+  const one = await undivided(3);
+  const rings = one.accounts.clientIn(0, 'keywardrings');
+  await rings.createEntity(entityOf(layoutKey, { ...noMoves, id: 'one', revision: 1, joining: 2 }));
+  const before = await contentOf(one.process());
+  await moveIn(one, { accounts: 3 });
+  await assertInPlace(one);
+  expect((await layoutOf(one)).accounts).toBe(3);
+  expect(await contentOf(one.process())).toEqual(before);
 });
