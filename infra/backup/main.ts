@@ -6,6 +6,7 @@ import { accountsIn, credential } from './accounts.ts';
 import { type BackupKey, createBackupKey } from './backupKey.ts';
 import { restore } from './restore.ts';
 import { BackupError, type Clients } from './rows.ts';
+import { runCommand } from './runCommand.ts';
 import { save } from './save.ts';
 
 const usage = `Usage: npm run backup -- save <folder> --tables <table endpoint> --key <key identifier>
@@ -45,11 +46,4 @@ async function main(): Promise<void> {
   await run(await clientsFor(values.tables), folder, keyFor(values.key), (line) => console.log(line));
 }
 
-try {
-  await main();
-} catch (error) {
-  const isUsage = error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
-  // An error of the SDK contains the request, so print its message only.
-  console.error(isUsage ? usage : error instanceof Error ? error.message : String(error));
-  process.exitCode = 1;
-}
+await runCommand(main, usage);

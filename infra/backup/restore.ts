@@ -1,6 +1,7 @@
 /**
- * Restores a backup into empty tables, after it has verified the signature and every row. The app must not run. A second run continues: it leaves rows that equal the
- * saved ones. It never overwrites another row, and writes nothing while there is one.
+ * Restores a backup into empty tables, after it has verified the signature and every row. The app must not run. A
+ * second run continues: it leaves rows that equal the saved ones. It never overwrites another row, and writes nothing
+ * while there is one.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RestError } from '@azure/data-tables';
@@ -44,8 +45,9 @@ export async function restore(clients: Clients, folder: string, key: BackupKey, 
 }
 
 /**
- * Hashes of the rows that exist already. @throws BackupError when one of them differs from the saved one, or the file is
- * not the one that the backup saved
+ * Hashes of the rows that exist already.
+ *
+ * @throws BackupError when one of them differs from the saved one, or the file is not the one that the backup saved
  */
 async function savedBefore(table: TableName, client: TableRequests, folder: string, manifest: Manifest) {
   const found = new Set<string>();

@@ -55,8 +55,8 @@ function lineOf(entity: Readonly<Record<string, unknown>>): string {
 }
 
 /**
- * In key order, page by page. No rows for a table that does not exist. Without the layout: it says where the rows are, and a
- * restore puts them where its own accounts have them.
+ * In key order, page by page. No rows for a table that does not exist. Without the layout: it says where the rows are,
+ * and a restore puts them where its own accounts have them.
  */
 export async function* linesOf(client: TableRequests, filter?: string): AsyncGenerator<string> {
   const queryOptions = filter === undefined ? {} : { filter };

@@ -1,6 +1,7 @@
 /**
- * Makes the rows of some ranges in one account equal to those in another. It compares every row by its keys and content,
- * and writes and deletes only what differs. So a second run continues, and a run that changes nothing has verified all.
+ * Makes the rows of some ranges in one account equal to those in another. It compares every row by its keys and
+ * content, and writes and deletes only what differs. So a second run continues, and a run that changes nothing has
+ * verified all.
  */
 import { createHash } from 'node:crypto';
 import { odata, RestError, type TableClient } from '@azure/data-tables';

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { storedLayout } from '../../src/azure/shards/layoutRows.ts';
 import { accountsIn } from '../backup/accounts.ts';
 import { BackupError } from '../backup/rows.ts';
+import { runCommand } from '../backup/runCommand.ts';
 import { moveState } from './move.ts';
 
 const usage = `Usage: npm run shards -- status --tables <table endpoint>,<table endpoint>
@@ -59,11 +60,4 @@ async function main(): Promise<void> {
   );
 }
 
-try {
-  await main();
-} catch (error) {
-  const isUsage = error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
-  // An error of the SDK contains the request, so print its message only.
-  console.error(isUsage ? usage : error instanceof Error ? error.message : String(error));
-  process.exitCode = 1;
-}
+await runCommand(main, usage);

@@ -1,6 +1,6 @@
 /**
- * Divides the state among more storage accounts, or fewer, while the app runs. Ranges move in groups. While a group moves
- * no process writes its rows, and all read them at the old place:
+ * Divides the state among more storage accounts, or fewer, while the app runs. Ranges move in groups. While a group
+ * moves no process writes its rows, and all read them at the old place:
  *
  *   1  the layout names the moving ranges; wait until each process has read it and its last write has ended
  *   2  copy the rows, and compare both places until nothing differs

@@ -1,7 +1,7 @@
 /**
  * Which storage account has which rows. A hash of the partition key puts each partition in one of 256 ranges, and each
- * range is in one account. The first account has the layout in one row, and the whole tables `rings` and `service`. Each
- * other account has a row with its number, so that accounts in another order are noticed.
+ * range is in one account. The first account has the layout in one row, and the whole tables `rings` and `service`.
+ * Each other account has a row with its number, so that accounts in another order are noticed.
  */
 import { createHash } from 'node:crypto';
 import { type layoutKey, layoutPartition } from './layoutKeys.ts';
@@ -57,8 +57,8 @@ export interface Member {
 }
 
 /**
- * Plain rows, in the form of `rowForm.ts`: an operator's command without keys writes them too. An edit of them hides rows,
- * as an edit of the settings or a delete of the rows does, and makes none that a reader accepts.
+ * Plain rows, in the form of `rowForm.ts`: an operator's command without keys writes them too. An edit of them hides
+ * rows, as an edit of the settings or a delete of the rows does, and makes none that a reader accepts.
  */
 export const entityOf = <T extends Layout | Member>(key: typeof layoutKey, value: T) => ({
   ...key,

@@ -1,7 +1,7 @@
 /**
- * The pages of several accounts as those of one table: in key order, each row from the account that has its range. A page
- * ends where an account has more rows that are not read yet, so it can be shorter than requested, or empty, as a page of
- * the Table service can be.
+ * The pages of several accounts as those of one table: in key order, each row from the account that has its range. A
+ * page ends where an account has more rows that are not read yet, so it can be shorter than requested, or empty, as a
+ * page of the Table service can be.
  */
 
 export interface Keys {
@@ -28,8 +28,8 @@ interface Reading<T> {
 }
 
 /**
- * Where the next page begins: the token of each account's page, empty for its first one and null when all are read, and the
- * keys of the last row.
+ * Where the next page begins: the token of each account's page, empty for its first one and null when all are read, and
+ * the keys of the last row.
  */
 interface Position {
   readonly revision: number;
@@ -43,8 +43,8 @@ const isBehind = (row: Keys, [partitionKey, rowKey]: readonly [string, string]):
 const keysOf = ({ partitionKey = '', rowKey = '' }: Keys): readonly [string, string] => [partitionKey, rowKey];
 
 /**
- * @param revision of the layout. A position of another revision is void, because its rows may be elsewhere now: the pages
- * begin again.
+ * @param revision of the layout. A position of another revision is void, because its rows may be elsewhere now: the
+ * pages begin again.
  */
 export async function* mergedPages<T extends Keys>(
   sources: readonly Source<T>[],

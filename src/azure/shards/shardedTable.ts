@@ -1,7 +1,7 @@
 /**
  * One table in several storage accounts, with what Keyward uses of the SDK's client. A partition is in one account, and
- * the Table service has no transaction over partitions, so each write has one place. A query that names its partition goes
- * to one account, and any other query to all of them.
+ * the Table service has no transaction over partitions, so each write has one place. A query that names its partition
+ * goes to one account, and any other query to all of them.
  */
 
 import { Unavailable } from '../../core/base/errors.ts';
