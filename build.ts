@@ -1,7 +1,8 @@
 /**
- * Builds the app that the Functions host loads into dist/: functions/index.js, which only registers; app.js, with everything of Keyward,
- * which the first call loads; and one file for each SDK in sdk/. Few files and parts that are evaluated when they are first used make a
- * cold start cheap. `@azure/functions-core` exists only inside the host's worker. The console's files are beside them.
+ * Builds the app that the Functions host loads into dist/: functions/index.js, which only registers; app.js, with
+ * everything of Keyward, which the first call loads; and one file for each SDK in sdk/. Few files, and parts that are
+ * evaluated when they are first used, make a cold start cheap. `@azure/functions-core` exists only inside the host's
+ * worker. The console's files are beside them.
  */
 import { readFile, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
@@ -90,7 +91,10 @@ const withoutUnused: Plugin = {
   },
 };
 
-/** The app loads an SDK when the first adapter that uses it is evaluated. A static import would load all SDKs with the app. */
+/**
+ * The app loads an SDK when the first adapter that uses it is evaluated. A static import would load all SDKs with the
+ * app.
+ */
 const lazySdks: Plugin = {
   name: 'lazy SDKs',
   setup({ onLoad, onResolve }) {

@@ -11,7 +11,7 @@ import type { Loaded } from './startup/load.ts';
 import { buildVariants } from './startup/variants.ts';
 import { median } from './timing.ts';
 
-const rounds = 4;
+const rounds = 12;
 
 const startup: Bench = async ({ figure, progress }) => {
   const { floor, empty, bundled, unbundled, eager, loader, bundleBytes } = await buildVariants();

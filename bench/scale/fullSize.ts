@@ -1,8 +1,8 @@
 /**
- * The same service with 200, 20,000 and 100,000 vaults, each with a key and an account. What must not grow: the timer's requests and
- * memory, and the requests of a readiness probe. Then one sweep over the 100,000: every key is looked at, and its requests are counted. A
- * sweep has a minute, so they are the transactions of a minute. One storage account takes 20,000 a second ("Scalability and performance
- * targets for standard storage accounts").
+ * The same service with 200, 20,000 and 100,000 vaults, each with a key and an account. What must not grow: the timer's
+ * requests and memory, and the requests of a readiness probe. Then one sweep over the 100,000: every key is looked at,
+ * and its requests are counted. A sweep has a minute, so they are the transactions of a minute. One storage account
+ * takes 20,000 a second ("Scalability and performance targets for standard storage accounts").
  */
 import { countKeys } from '../../src/core/health.ts';
 import { timedSweep } from '../../src/core/vaultWork/sweep.ts';

@@ -185,6 +185,14 @@ export function createTimelineIndex(open: OpenTable): TimelineIndex {
           await table.transact(rows.map((put) => ({ put, etag: '*' })));
         }
     },
+    async remove(entries) {
+      const dated = entries.filter(({ at }) => !Number.isNaN(Date.parse(at)));
+      for (let from = 0; from < dated.length; from += entriesTogether) {
+        const some = dated.slice(from, from + entriesTogether);
+        const keys = some.flatMap((one) => [timeKey('oldest', one), timeKey('newest', one)]);
+        await Promise.all(keys.map((key) => table.remove(key)));
+      }
+    },
     has: async (entry) => (await table.readEtag(timeKey('oldest', entry))) !== undefined,
 
     async page({ order, from, to, limit, after }) {

@@ -62,7 +62,7 @@ describe('an audit entry', () => {
       fixedRandom,
     );
     const salt = Buffer.alloc(16, 0x5a).toString('base64url');
-    const pseudonym = createHmac('sha256', salt).update('actor\nops').digest('base64url');
+    const pseudonym = createHmac('sha256', salt).update('["actor","ops"]').digest('base64url');
     const canonical =
       `{"actor":{"id":"${pseudonym}","kind":"principal"},"at":"2026-11-23T12:00:00.000Z","chain":"${chain}",` +
       '"format":2,"key":"SystemKey","keyGeneration":1,"previousHash":"","sequence":1,"type":"AccountCreated"}';

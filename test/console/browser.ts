@@ -9,7 +9,7 @@ import type { Stack } from '../../src/local/stack.ts';
 /**
  * A machine that is busy with other work takes longer for each step; a test fails by what is shown, not by how fast.
  */
-const patienceMs = 45_000;
+export const patienceMs = 45_000;
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 export async function launch(): Promise<Browser> {

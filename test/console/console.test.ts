@@ -17,7 +17,7 @@ import {
   withCustomerKey,
 } from '../app/support.ts';
 import { refusalOf } from '../az/azCommands.ts';
-import { expectAccessible, openConsole, signIn, useBrowser, visit } from './browser.ts';
+import { expectAccessible, openConsole, patienceMs, signIn, useBrowser, visit } from './browser.ts';
 import { hostileValueTests } from './hostileValues.ts';
 import { nameOfFocus, press, tabTo } from './keyboard.ts';
 
@@ -504,7 +504,7 @@ test('every view is accessible by the rules of axe-core and no wider than the sc
       await page.setViewportSize(viewport);
       // The page draws the other colors after the change of the scheme.
       const backgroundNow = "getComputedStyle(document.querySelector('.provider')).backgroundColor";
-      await expect.poll(() => page.evaluate(backgroundNow)).toBe(background);
+      await expect.poll(() => page.evaluate(backgroundNow), { timeout: patienceMs }).toBe(background);
       await expectAccessible(page);
       expect([view, await widthOf(page)]).toEqual([view, viewport.width]);
     }

@@ -4,7 +4,7 @@ import { tableNames } from '../../src/azure/tables.ts';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
 import { patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
 import { verifyAllChains } from '../../src/core/attestation/verifyAllChains.ts';
-import type { Actor } from '../../src/core/audit/auditEntry.ts';
+import { type Actor, type AuditEntry, hashOf } from '../../src/core/audit/auditEntry.ts';
 import { accountChain, instancesOf, ownChain } from '../../src/core/audit/chains.ts';
 import { verifyChain } from '../../src/core/audit/verifyChain.ts';
 import { createLink, openLink } from '../../src/core/customerPage/customerLink.ts';
@@ -176,8 +176,89 @@ test('INV-6: an erasure leaves an entry that another writer has changed, names i
     result: 'partial',
     left: [{ reason: 'Damaged', item: `${id}/2` }],
   });
+  // The time line had a copy of the entry, from before the change.
+  expect(await rowsWith('tampered-person', 'mallory')).toEqual([`accounts/tampered/${rowKey}`]);
   const found = await verifyChain(await accountChain('tampered', id, lab.service), {}, lab.service);
   expect(found).toMatchObject({ result: 'broken', broken: { sequence: 2, flaw: 'Edited' } });
+});
+
+test('INV-6: an erasure leaves an entry of an earlier version, and no other row names its actor', async () => {
+  const { lab } = world;
+  const id = await lived('older', 'older-owner', 'older-person');
+  const rowKey = `audit:${id}:0000000002`;
+  const { data } = await lab.table('accounts').getEntity<{ data: string }>('older', rowKey);
+  const { salt: _, format: __, hash: ___, ...body } = JSON.parse(data) as AuditEntry;
+  const { audit } = await lab.service.rings('fresh');
+  const older = { ...body, hash: hashOf(body, audit.kek(body.keyGeneration)) };
+  await lab.table('accounts').updateEntity({ partitionKey: 'older', rowKey, data: JSON.stringify(older) }, 'Merge');
+  expect((await rowsWith('older-person')).some((row) => row.startsWith('overview/'))).toBe(true);
+  later(16 * minute);
+  for (let call = 1; call <= 2; call++)
+    expect(await erase('older', id), `call ${call}`).toMatchObject({
+      result: 'partial',
+      left: [{ reason: 'OlderFormat', item: `${id}/2` }],
+    });
+  expect(await rowsWith('older-person')).toEqual([`accounts/older/${rowKey}`]);
+});
+
+test('INV-6: an erasure that needs several calls continues in either chain, and its last call names the entries that the first ones left', async () => {
+  const { lab } = world;
+  const id = await lived('long', 'long-owner', 'long-person');
+  const [own] = await ownEntries(lab.service);
+  if (own === undefined) throw new Error('The service has no entry.');
+  const places = [
+    { table: lab.table('accounts'), partitionKey: 'long', rowKey: `audit:${id}:0000000001` },
+    { table: lab.table('service'), partitionKey: own.chain, rowKey: `audit:${own.chain}:0000000001` },
+  ];
+  const restorations: (() => Promise<unknown>)[] = [];
+  for (const { table, ...key } of places) {
+    const { data } = await table.getEntity<{ data: string }>(key.partitionKey, key.rowKey);
+    await table.updateEntity({ ...key, data: data.replace('"type":"', '"type":"X') }, 'Merge');
+    restorations.push(() => table.updateEntity({ ...key, data }, 'Merge'));
+  }
+  later(16 * minute);
+
+  // Each look at the clock is 100 s after the one before, so each call erases one page.
+  let elapsed = 0;
+  const monotonic = () => {
+    elapsed += 100_000;
+    return elapsed;
+  };
+  const { accounts, serviceAudit, clock } = lab.service;
+  const slow: Service = {
+    ...lab.service,
+    clock: { ...clock, monotonic },
+    accounts: { ...accounts, audit: (name, of, page) => accounts.audit(name, of, { ...page, limit: 2 }) },
+    serviceAudit: { ...serviceAudit, audit: (page) => serviceAudit.audit({ ...page, limit: 10 }) },
+  };
+  const results = [];
+  do results.push(await erase('long', id, slow));
+  while (results.at(-1)?.result === 'unfinished' && results.length < 50);
+
+  const left = [`${id}/1`, `${own.chain}/1`].map((item) => ({ reason: 'Damaged', item }));
+  expect(results.length).toBeGreaterThan(3);
+  expect(results[0]).toMatchObject({ result: 'unfinished', left: left.slice(0, 1) });
+  expect(results.at(-1)).toMatchObject({ result: 'partial', left });
+  const instance = async () => (await instancesOf('long', { limit: 10 }, lab.service)).instances[0];
+  expect(await instance()).not.toHaveProperty('erasedAt');
+
+  for (const restore of restorations) await restore();
+  expect(await erase('long', id)).toMatchObject({ result: 'erased', left: [] });
+  expect(await instance()).toMatchObject({ erasedAt: expect.any(Number) });
+  expect(await rowsWith('long-owner', 'long-person')).toEqual([]);
+});
+
+test('an erasure lists the first 100 entries that it leaves, and says that there are more', async () => {
+  const { lab } = world;
+  const id = await lived('many', 'many-owner', 'many-person');
+  later(16 * minute);
+  const { accounts } = lab.service;
+  const rows = Array.from({ length: 101 }, (_, index) => ({ position: index + 1, entry: { chain: id } }));
+  const service: Service = { ...lab.service, accounts: { ...accounts, audit: async () => ({ rows }) } };
+  const erasure = await erase('many', id, service);
+  expect(erasure).toMatchObject({ result: 'partial', hasMore: true });
+  expect(erasure.left.filter(({ reason }) => reason === 'Damaged')).toHaveLength(100);
+  expect(erasureRoutes[0]?.contract?.answers[200]?.parse({ accountId: id, ...erasure })).toMatchObject(erasure);
 });
 
 test('INV-6: an erasure that is killed at any of its steps leaves whole chains, and the next call completes it', async () => {

@@ -92,9 +92,20 @@ test.each<[string, object]>([
   ['has another actor', { ...first, actor: { kind: 'principal', id: 'mallory' } }],
   ['names a part of Keyward as its actor', { ...first, actor: { kind: 'keyward', id: 'person-7' } }],
   ['has an actor that is no text', { ...first, actor: { kind: 'principal', id: 7 } }],
+  ['has a list with the actor', { ...first, actor: { kind: 'principal', id: ['person-7'] } }],
+  ['has a list of a list with the actor', { ...first, actor: { kind: 'principal', id: [['person-7']] } }],
+  ['has its salt and a zero byte', { ...first, salt: `${first.salt}\0` }],
+  ['has a list with its salt', { ...first, salt: [first.salt] }],
   ['has no actor', { ...first, actor: undefined }],
 ])('INV-6: an entry that %s is edited', (_, entry) => {
   expect(flawOf(entry)).toBe('Edited');
+});
+
+test('INV-6: an entry with half of a surrogate pair is another one than with the character that replaces it', () => {
+  const facts = { type: 'AccountUpdated', actor: { kind: 'keyward', id: 'x' }, before: 'a\ud800', after: 'b' } as const;
+  const [entry = expect.fail()] = appendEntries(chain, emptyChain, [facts], start, kek, random).entries;
+  expect(flawOf(entry)).toEqual({ sequence: 1, hash: entry.hash });
+  expect(flawOf({ ...entry, before: 'a\ufffd' })).toBe('Edited');
 });
 
 test('INV-6: the proof of an erasure is no hash of an entry', () => {

@@ -249,8 +249,11 @@ export function formOf({ hash = '', ...body }: Partial<AuditEntry>, key: Kek): o
   if (body.format !== 2) return body;
   const { salt, erased, ...form } = body;
   if (erased !== undefined) return salt === undefined && equalText(erased, erasureProof(hash, key)) ? form : undefined;
-  return salt === undefined ? undefined : pseudonymized(form as AuditEntry, salt);
+  return isSalt(salt) ? pseudonymized(form as AuditEntry, salt) : undefined;
 }
+
+/** HMAC pads its key with zeros, so a longer text can be the same key. */
+const isSalt = (salt: unknown): salt is string => typeof salt === 'string' && /^[\w-]{22}$/.test(salt);
 
 /**
  * The entry with pseudonyms and without its salt, under the same hash. Undefined: it has no personal facts to erase.

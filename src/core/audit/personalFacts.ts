@@ -40,9 +40,11 @@ export function hasPersonalFacts(entry: PersonalFacts): boolean {
 
 /**
  * A pseudonym is HMAC-SHA-256 with the salt's text as key. The name of the fact is in it, so equal values of two facts
- * differ.
+ * differ. As JSON, no value of another type and no other text has the same bytes.
  */
 export const pseudonymized = <T extends PersonalFacts>(entry: T, salt: string): T =>
   replacePersonalFacts(entry, (fact, value) =>
-    createHmac('sha256', salt).update(`${fact}\n${value}`, 'utf8').digest('base64url'),
+    createHmac('sha256', salt)
+      .update(JSON.stringify([fact, value]), 'utf8')
+      .digest('base64url'),
   );

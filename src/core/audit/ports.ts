@@ -12,8 +12,29 @@ export interface Tombstone {
   readonly owner: string;
   readonly audit: ChainHead;
   readonly deletedAt: EpochMs;
-  /** `at`: when the owner and the actors were erased. `next`: where the next call continues in the chain. */
-  readonly erasure?: { readonly at?: EpochMs; readonly next?: string };
+  readonly erasure?: ErasureProgress;
+}
+
+/** How far the erasure of a deleted account is. */
+export interface ErasureProgress extends Partial<EntriesLeft> {
+  /** When nothing was left that names the owner or an actor. */
+  readonly at?: EpochMs;
+  /** Where the next call continues in the chain of the account. */
+  readonly next?: string;
+  /** The chain of the account is complete, and the next call continues here in the service's own. */
+  readonly ofService?: { readonly next: string; readonly isOwnerGone: boolean };
+}
+
+export interface EntriesLeft {
+  readonly left: readonly EntryLeft[];
+  /** There are more than those listed. */
+  readonly hasMore?: true;
+}
+
+/** `<chain>/<sequence>` of an entry that names a person still. */
+export interface EntryLeft {
+  readonly reason: 'Damaged' | 'OlderFormat';
+  readonly item: string;
 }
 
 export interface ChainPageRequest {

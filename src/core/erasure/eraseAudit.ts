@@ -6,23 +6,27 @@
  */
 import type { Actor, AuditEntry } from '../audit/auditEntry.ts';
 import { ownChain } from '../audit/chains.ts';
-import type { Tombstone } from '../audit/ports.ts';
+import type { EntriesLeft, EntryLeft, Tombstone } from '../audit/ports.ts';
 import { recordForService, serviceChain } from '../audit/serviceAudit.ts';
 import { unlessDamaged } from '../base/damagedRow.ts';
+import { defined } from '../base/defined.ts';
 import { LostRace, Refusal, retryLostRaces } from '../base/errors.ts';
 import { parseAccountName } from '../base/names.ts';
 import type { Stored } from '../base/stored.ts';
 import { iso } from '../base/time.ts';
 import { type IndexPosition, positionOf } from '../overview/indexRows.ts';
 import { olderKeyWaitMs } from '../rings/durations.ts';
-import { type EntryLeft, eraseEntries } from './eraseEntries.ts';
+import { type ErasedEntries, eraseEntries } from './eraseEntries.ts';
 import type { ErasureDeps } from './ports.ts';
 
 /** In the place of an erased owner. No owner has this name. */
-export const erasedOwner = '(erased)';
+const erasedOwner = '(erased)';
 
 /** Azure ends a call after 230 s. */
 const eraseMs = 90_000;
+
+/** A row of the Table service has 32,768 characters of text. */
+const entriesListed = 100;
 
 /** `item`: an entry, a claim as `<kind>/<value>`, or the name of an account. */
 export type Left = EntryLeft | { readonly reason: 'ClaimOfOwner' | 'OwnerHasAccounts'; readonly item: string };
@@ -32,7 +36,10 @@ export interface Erasure {
   readonly result: 'erased' | 'partial' | 'unfinished';
   /** Entries that this call has erased. */
   readonly entries: number;
+  /** Of this call, and of the calls that it continues. */
   readonly left: readonly Left[];
+  /** Further entries are left. */
+  readonly hasMore?: true;
 }
 
 /** @throws Refusal NotFound; Conflict when the account is not deleted, or was deleted just now @throws Unavailable */
@@ -47,22 +54,28 @@ export async function eraseAudit(name: string, instanceId: string, actor: Actor,
   const { audit } = await deps.rings('fresh');
 
   const subject = { kind: 'account', name: account, owner: erasedOwner } as const;
-  const ofAccount = await eraseEntries(
-    {
-      id: instanceId,
-      page: (page) => deps.accounts.audit(account, instanceId, page),
-      isWanted: () => true,
-      about: { subject, owner: erasedOwner },
-      replace: (entries) => erasure.replaceEntries({ account }, entries),
-    },
-    tombstone.erasure?.next,
-    isLate,
-    audit,
-    deps,
-  );
+  const { at, next, ofService: begun, ...known } = tombstone.erasure ?? {};
+  const ofAccount: ErasedEntries =
+    begun !== undefined
+      ? { erased: 0, left: [] }
+      : await eraseEntries(
+          {
+            id: instanceId,
+            page: (page) => deps.accounts.audit(account, instanceId, page),
+            isWanted: () => true,
+            about: { subject, owner: erasedOwner },
+            replace: (entries) => erasure.replaceEntries({ account }, entries),
+          },
+          next,
+          isLate,
+          audit,
+          deps,
+        );
   if (ofAccount.next !== undefined) {
-    await save({ ...stored, value: { ...tombstone, erasure: { next: ofAccount.next } } }, deps);
-    return { result: 'unfinished', entries: ofAccount.erased, left: ofAccount.left };
+    const met = listed(known, ofAccount.left);
+    const progress = { ...defined({ at }), next: ofAccount.next, ...met };
+    await save({ ...stored, value: { ...tombstone, erasure: progress } }, deps);
+    return { result: 'unfinished', entries: ofAccount.erased, ...met };
   }
   for (const row of await erasure.waitingOf(instanceId)) await erasure.putWaiting({ ...row, subject });
 
@@ -76,7 +89,8 @@ export async function eraseAudit(name: string, instanceId: string, actor: Actor,
       about: { subject: { kind: 'service' } },
       replace: (entries) => erasure.replaceEntries('service', entries),
     },
-    undefined,
+    // What it looks for has changed: from the beginning.
+    begun?.isOwnerGone === isOwnerGone ? begun.next : undefined,
     isLate,
     audit,
     deps,
@@ -84,13 +98,25 @@ export async function eraseAudit(name: string, instanceId: string, actor: Actor,
   if (isOwnerGone) await forgetOwner(tombstone, deps);
 
   const entries = ofAccount.erased + ofService.erased;
-  const left = [...ofAccount.left, ...ofService.left, ...ofOwner];
-  if (ofService.next !== undefined) return { result: 'unfinished', entries, left };
+  const met = listed(known, [...ofAccount.left, ...ofService.left]);
+  const left = [...met.left, ...ofOwner];
+  if (ofService.next !== undefined) {
+    const progress = { ...defined({ at }), ofService: { next: ofService.next, isOwnerGone }, ...met };
+    await save({ ...stored, value: { ...tombstone, erasure: progress } }, deps);
+    return { ...met, result: 'unfinished', entries, left };
+  }
   // The next call finds the owner of a claim here.
   const owner = ofOwner.some(({ reason }) => reason === 'ClaimOfOwner') ? tombstone.owner : erasedOwner;
-  const done = owner === erasedOwner ? { at: tombstone.erasure?.at ?? clock.now() } : {};
+  const done = left.length === 0 ? { at: at ?? clock.now() } : {};
   await save({ ...stored, value: { ...tombstone, owner, erasure: done } }, deps);
-  return { result: left.length === 0 ? 'erased' : 'partial', entries, left };
+  return { ...met, result: left.length === 0 ? 'erased' : 'partial', entries, left };
+}
+
+/** The entries that are left, each once. */
+function listed({ left = [], hasMore }: Partial<EntriesLeft>, more: readonly EntryLeft[]): EntriesLeft {
+  const all = [...new Map([...left, ...more].map((one) => [one.item, one])).values()];
+  const isMore = hasMore === true || all.length > entriesListed;
+  return { left: all.slice(0, entriesListed), ...(isMore ? { hasMore: true } : {}) };
 }
 
 async function deletedAccount(name: string, instanceId: string, deps: ErasureDeps): Promise<Stored<Tombstone>> {

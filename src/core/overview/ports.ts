@@ -99,6 +99,8 @@ export interface TimelinePage {
 export interface TimelineIndex {
   /** Idempotent. Up to 50 entries of a month cost one call. */
   add(entries: readonly TimelineEntry[]): Promise<void>;
+  /** Idempotent. An entry with a text that is no time has no rows. */
+  remove(entries: readonly EntryPosition[]): Promise<void>;
   has(entry: EntryPosition): Promise<boolean>;
   /** One call: rows of one month, from `from` up to, and without, `to`. */
   page(request: {

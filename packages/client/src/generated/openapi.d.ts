@@ -4172,13 +4172,18 @@ export interface components {
             result: "erased" | "partial" | "unfinished";
             /** @description Entries that this call has erased. */
             entries: number;
-            /** @description What still names the owner or an actor. */
+            /** @description What still names the owner or an actor: of the entries the first 100. */
             left: {
                 /** @enum {string} */
                 reason: "Damaged" | "OlderFormat" | "ClaimOfOwner" | "OwnerHasAccounts";
                 /** @description `<chain>/<sequence>`, `<kind>/<value>` of a claim, or an account. */
                 item: string;
             }[];
+            /**
+             * @description More than 100 entries are left.
+             * @constant
+             */
+            hasMore?: true;
         };
         /**
          * @example {

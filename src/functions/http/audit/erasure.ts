@@ -29,7 +29,8 @@ const answer = z
           item: z.string().meta({ description: '`<chain>/<sequence>`, `<kind>/<value>` of a claim, or an account.' }),
         }),
       )
-      .meta({ description: 'What still names the owner or an actor.' }),
+      .meta({ description: 'What still names the owner or an actor: of the entries the first 100.' }),
+    hasMore: z.literal(true).optional().meta({ description: 'More than 100 entries are left.' }),
   })
   .meta({ id: 'AuditErasure', examples: [{ accountId, result: 'erased', entries: 5, left: [] }] });
 
