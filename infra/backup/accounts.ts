@@ -1,7 +1,7 @@
 /** The storage accounts that a command of the operator names. */
 import { TableClient } from '@azure/data-tables';
 import { AzureCliCredential, ChainedTokenCredential, ManagedIdentityCredential } from '@azure/identity';
-import { BackupError } from './rows.ts';
+import { CommandError } from './runCommand.ts';
 
 export const credential = new ChainedTokenCredential(new AzureCliCredential(), new ManagedIdentityCredential());
 
@@ -10,7 +10,7 @@ export type Accounts = readonly ((table: string) => TableClient)[];
 
 /**
  * @param tables endpoints, separated by commas. Without them the connection strings in AZURE_STORAGE_CONNECTION_STRING.
- * Undefined: there is neither. @throws BackupError
+ * Undefined: there is neither. @throws CommandError
  */
 export function accountsIn(tables: string | undefined): Accounts | undefined {
   const connections = process.env.AZURE_STORAGE_CONNECTION_STRING;
@@ -20,7 +20,7 @@ export function accountsIn(tables: string | undefined): Accounts | undefined {
       .map((one) => (table) => TableClient.fromConnectionString(one, table, { allowInsecureConnection: true }));
   return tables.split(',').map((endpoint) => {
     if (!/^https:\/\//.test(endpoint))
-      throw new BackupError(
+      throw new CommandError(
         `--tables is '${endpoint}', which is not an address. This command prints the address: az storage account show --name <storage account> --query primaryEndpoints.table -o tsv`,
       );
     return (table) => new TableClient(endpoint, table, credential);

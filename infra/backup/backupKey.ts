@@ -8,7 +8,7 @@ import type { TokenCredential } from '@azure/core-auth';
 import type { HttpClient } from '@azure/core-rest-pipeline';
 import { CryptographyClient, KeyClient } from '@azure/keyvault-keys';
 import { type Cloud, keyVaultSuffixes, parseKeyIdentifier } from '../../src/core/customerKey/keyIdentifier.ts';
-import { BackupError } from './rows.ts';
+import { CommandError } from './runCommand.ts';
 
 /** Key Vault docs, "About keys": RSASSA-PKCS1-v1_5 with SHA-256. */
 const algorithm = 'RS256';
@@ -22,11 +22,11 @@ export interface Signed {
 
 export interface BackupKey {
   sign(content: Buffer): Promise<Signed>;
-  /** @throws BackupError when no enabled version of the key has made the signature */
+  /** @throws CommandError when no enabled version of the key has made the signature */
   verify(content: Buffer, signed: Signed): Promise<void>;
 }
 
-/** @param httpClient reaches the vault where that is not over the network @throws BackupError */
+/** @param httpClient reaches the vault where that is not over the network @throws CommandError */
 export function createBackupKey(identifier: string, credential: TokenCredential, httpClient?: HttpClient): BackupKey {
   const { vaultHost, keyName } = parsed(identifier);
   const options = httpClient === undefined ? {} : { httpClient };
@@ -40,18 +40,18 @@ export function createBackupKey(identifier: string, credential: TokenCredential,
     },
     async verify(content, { version, signature }) {
       if (!/^[0-9a-f]{32}$/.test(version))
-        throw new BackupError('backup.sig was edited: it names no version of a key.');
+        throw new CommandError('backup.sig was edited: it names no version of a key.');
       const { key, properties } = await keys.getKey(keyName, { version }).catch((error: unknown) => {
         if ((error as { statusCode?: number }).statusCode !== 404) throw error;
-        throw new BackupError(`backup.sig was edited: ${identifier} has no version ${version}.`);
+        throw new CommandError(`backup.sig was edited: ${identifier} has no version ${version}.`);
       });
       if (properties.enabled === false)
-        throw new BackupError(`The version ${version} of ${identifier}, which signed this backup, is disabled.`);
+        throw new CommandError(`The version ${version} of ${identifier}, which signed this backup, is disabled.`);
       const base64url = (bytes: Uint8Array | undefined) => Buffer.from(bytes ?? []).toString('base64url');
       const jwk: JsonWebKey = { kty: 'RSA', n: base64url(key?.n), e: base64url(key?.e) };
       const publicKey = createPublicKey({ key: jwk, format: 'jwk' });
       if (!verify('sha256', content, publicKey, Buffer.from(signature, 'base64url')))
-        throw new BackupError('backup.json was edited: its signature does not fit. Use another copy of this backup.');
+        throw new CommandError('backup.json was edited: its signature does not fit. Use another copy of this backup.');
     },
   };
 }
@@ -62,6 +62,6 @@ function parsed(identifier: string) {
   try {
     return parseKeyIdentifier(identifier, cloud);
   } catch (error) {
-    throw new BackupError(`--key: ${error instanceof Error ? error.message : String(error)}`);
+    throw new CommandError(`--key: ${error instanceof Error ? error.message : String(error)}`);
   }
 }

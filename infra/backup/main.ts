@@ -5,8 +5,8 @@ import { shardedClients } from '../../src/azure/shards/shardedClients.ts';
 import { accountsIn, credential } from './accounts.ts';
 import { type BackupKey, createBackupKey } from './backupKey.ts';
 import { restore } from './restore.ts';
-import { BackupError, type Clients } from './rows.ts';
-import { runCommand } from './runCommand.ts';
+import type { Clients } from './rows.ts';
+import { CommandError, runCommand } from './runCommand.ts';
 import { save } from './save.ts';
 
 const usage = `Usage: npm run backup -- save <folder> --tables <table endpoint> --key <key identifier>
@@ -23,12 +23,12 @@ const verbs: Readonly<Record<string, typeof save>> = { save, restore };
 async function clientsFor(tables: string | undefined): Promise<Clients> {
   const accounts = accountsIn(tables);
   const [first, ...more] = accounts ?? [];
-  if (first === undefined) throw new BackupError(usage);
+  if (first === undefined) throw new CommandError(usage);
   return more.length === 0 ? first : shardedClients([first, ...more]);
 }
 
 function keyFor(identifier: string | undefined): BackupKey {
-  if (identifier === undefined) throw new BackupError(usage);
+  if (identifier === undefined) throw new CommandError(usage);
   // Development only, as for the app.
   const emulator = process.env.KEYWARD_KEY_VAULT_EMULATOR;
   if (emulator === undefined) return createBackupKey(identifier, credential);
@@ -42,7 +42,7 @@ async function main(): Promise<void> {
   });
   const [verb = '', folder, ...more] = positionals;
   const run = verbs[verb];
-  if (run === undefined || folder === undefined || more.length > 0) throw new BackupError(usage);
+  if (run === undefined || folder === undefined || more.length > 0) throw new CommandError(usage);
   await run(await clientsFor(values.tables), folder, keyFor(values.key), (line) => console.log(line));
 }
 

@@ -8,7 +8,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import * as z from 'zod';
 import type { BackupKey } from './backupKey.ts';
-import { BackupError, fileOf, inGroups, savedLines, type TableName, tableNames } from './rows.ts';
+import { fileOf, inGroups, savedLines, type TableName, tableNames } from './rows.ts';
+import { CommandError } from './runCommand.ts';
 
 /** A key signs backups only, so a signature needs no other mark than this. */
 const format = 'keyward-backup/1';
@@ -37,22 +38,22 @@ export async function writeManifest(folder: string, key: BackupKey): Promise<voi
   await writeFile(signatureIn(folder), `${JSON.stringify(signed)}\n`, { mode: 0o600 });
 }
 
-/** @throws BackupError when the folder holds no complete backup, or `backup.json` was edited */
+/** @throws CommandError when the folder holds no complete backup, or `backup.json` was edited */
 export async function readManifest(folder: string, key: BackupKey): Promise<Manifest> {
   const [content, signed] = await Promise.all(
     [manifestIn(folder), signatureIn(folder)].map((path) => readFile(path).catch(() => undefined)),
   );
   if (content === undefined || signed === undefined)
-    throw new BackupError(
+    throw new CommandError(
       `${folder} holds no complete backup: ${content === undefined ? 'backup.json' : 'backup.sig'} is missing.`,
     );
   const parts = signature.safeParse(jsonIn(signed));
-  if (!parts.success) throw new BackupError(`backup.sig in ${folder} was edited: it holds no signature.`);
+  if (!parts.success) throw new CommandError(`backup.sig in ${folder} was edited: it holds no signature.`);
   await key.verify(content, parts.data);
   return manifest.parse(jsonIn(content));
 }
 
-/** The rows of a table, each only after the hash of its block has been compared. @throws BackupError with the place */
+/** The rows of a table, each only after the hash of its block has been compared. @throws CommandError with the place */
 export async function* verifiedLines(folder: string, name: TableName, { tables }: Manifest): AsyncGenerator<string> {
   const { rows, blocks } = tables[name];
   let block = 0;
@@ -80,8 +81,8 @@ async function hashesOf(folder: string, name: TableName) {
 const hashOfBlock = (lines: readonly string[]): string =>
   createHash('sha256').update(lines.join('\n')).digest('base64url');
 
-const edited = (folder: string, name: TableName, what: string): BackupError =>
-  new BackupError(
+const edited = (folder: string, name: TableName, what: string): CommandError =>
+  new CommandError(
     `${basename(fileOf(folder, name))} was edited, cut or exchanged: ${what}. Use another copy of this backup.`,
   );
 

@@ -1,9 +1,8 @@
 /** Writes saved rows of one partition. */
 import { type TableEntity, TableTransaction } from '@azure/data-tables';
-import type { TableRequests } from '../../src/azure/tables.ts';
+import { batchLimit, type TableRequests } from '../../src/azure/tables.ts';
 
-/** Table service: 100 entities and 4 MiB in a transaction. The service adds few bytes to a row. */
-const rowsAtOnce = 100;
+/** Table service: 4 MiB in a transaction. The service adds few bytes to a row. */
 const bytesAtOnce = 3 * 1024 * 1024;
 
 /**
@@ -47,9 +46,9 @@ function nativeOf(saved: unknown): unknown {
 /** The next lines that fit one transaction, at least one. */
 function howMany(lines: readonly string[]): number {
   let bytes = 0;
-  const tooMany = lines.slice(0, rowsAtOnce).findIndex((line, n) => {
+  const tooMany = lines.slice(0, batchLimit).findIndex((line, n) => {
     bytes += Buffer.byteLength(line);
     return n > 0 && bytes > bytesAtOnce;
   });
-  return tooMany === -1 ? rowsAtOnce : tooMany;
+  return tooMany === -1 ? batchLimit : tooMany;
 }

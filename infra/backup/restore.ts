@@ -10,7 +10,6 @@ import type { BackupKey } from './backupKey.ts';
 import { type Manifest, readManifest, verifiedLines } from './manifest.ts';
 import { putRows } from './putRows.ts';
 import {
-  BackupError,
   type Clients,
   counterOf,
   hashOf,
@@ -21,6 +20,7 @@ import {
   type TableName,
   tableNames,
 } from './rows.ts';
+import { CommandError } from './runCommand.ts';
 
 const partitionsAtOnce = 20;
 
@@ -47,7 +47,7 @@ export async function restore(clients: Clients, folder: string, key: BackupKey, 
 /**
  * Hashes of the rows that exist already.
  *
- * @throws BackupError when one of them differs from the saved one, or the file is not the one that the backup saved
+ * @throws CommandError when one of them differs from the saved one, or the file is not the one that the backup saved
  */
 async function savedBefore(table: TableName, client: TableRequests, folder: string, manifest: Manifest) {
   const found = new Set<string>();
@@ -55,7 +55,7 @@ async function savedBefore(table: TableName, client: TableRequests, folder: stri
   const others = new Set(found);
   for await (const line of verifiedLines(folder, table, manifest)) others.delete(hashOf(line));
   if (others.size > 0)
-    throw new BackupError(
+    throw new CommandError(
       `${table} holds ${others.size} rows that differ from this backup, or are not in it. Nothing was written. Delete the tables, then restore.`,
     );
   return found;

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { odata, RestError } from '@azure/data-tables';
 import { layoutPartition } from '../../src/azure/shards/layoutKeys.ts';
 import type { TableRequests } from '../../src/azure/tables.ts';
+import { CommandError } from './runCommand.ts';
 
 /**
  * In the order to copy and to restore. Without rings no account key decrypts. Rows that point to accounts are easier to
@@ -29,11 +30,6 @@ export type TableName = (typeof tableNames)[number];
 export type Clients = (table: TableName) => TableRequests;
 /** Progress: tables and counts, never the content of a row. */
 export type Say = (line: string) => void;
-
-/** An error that the operator can resolve. */
-export class BackupError extends Error {
-  override readonly name = 'BackupError';
-}
 
 export interface Partition {
   readonly key: string;
@@ -119,10 +115,10 @@ export async function* inGroups<T>(items: AsyncIterable<T>, size: number): Async
   if (group.length > 0) yield group;
 }
 
-/** @throws BackupError when the file is missing */
+/** @throws CommandError when the file is missing */
 export async function* savedLines(folder: string, table: TableName): AsyncGenerator<string> {
   const file = await open(fileOf(folder, table)).catch(() => undefined);
-  if (file === undefined) throw new BackupError(`${folder} holds no complete backup: ${table}.jsonl is missing.`);
+  if (file === undefined) throw new CommandError(`${folder} holds no complete backup: ${table}.jsonl is missing.`);
   try {
     for await (const line of file.readLines()) yield line;
   } finally {

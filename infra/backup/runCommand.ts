@@ -1,4 +1,11 @@
-/** Runs a command of an operator: an error is one message, and the exit code is 1. */
+/** How a command of an operator ends. */
+
+/** An error that the operator can resolve. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError';
+}
+
+/** An error is one message, and the exit code is 1. */
 export async function runCommand(main: () => Promise<void>, usage: string): Promise<void> {
   try {
     await main();

@@ -12,7 +12,6 @@ import type { BackupKey } from './backupKey.ts';
 import { signatureIn, writeManifest } from './manifest.ts';
 import {
   all,
-  BackupError,
   type Clients,
   counterOf,
   fileOf,
@@ -27,6 +26,7 @@ import {
   type TableName,
   tableNames,
 } from './rows.ts';
+import { CommandError } from './runCommand.ts';
 
 const partitionsAtOnce = 20;
 const readings = 10;
@@ -34,7 +34,7 @@ const readings = 10;
 export async function save(clients: Clients, folder: string, key: BackupKey, say: Say): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   if (await isThere(signatureIn(folder)))
-    throw new BackupError(`${folder} holds a backup already. Name another folder.`);
+    throw new CommandError(`${folder} holds a backup already. Name another folder.`);
   await ringsAtRest(linesOf(clients('keywardrings')));
   for (const table of tableNames) await saveTable(table, clients(table), folder, say);
   const [first, last] = await Promise.all([
@@ -42,7 +42,7 @@ export async function save(clients: Clients, folder: string, key: BackupKey, say
     ringsAtRest(linesOf(clients('keywardrings'))),
   ]);
   if (first !== last)
-    throw new BackupError(
+    throw new CommandError(
       `The rings have changed since they were copied, by a new version of your keys or by a rotation. Start again in another folder, and delete ${folder}.`,
     );
   await writeManifest(folder, key);
@@ -56,12 +56,12 @@ export async function save(clients: Clients, folder: string, key: BackupKey, say
 async function ringsAtRest(lines: AsyncIterable<string>): Promise<string> {
   const ofRings = (await all(lines)).filter((line) => ringNames.some((ring) => ring === keysIn(line).partitionKey));
   if (ofRings.length === 0)
-    throw new BackupError(
+    throw new CommandError(
       'The storage account has no rings. Check that it belongs to a service that has been called before.',
     );
   const rotating = ofRings.filter((line) => keysIn(line).rowKey === 'state' && stateIn(line).rotation !== undefined);
   if (rotating.length > 0)
-    throw new BackupError(
+    throw new CommandError(
       `A rotation of the ${rotating.map((line) => keysIn(line).partitionKey).join(' and ')} ring is in progress, and accounts are between two rings, so a backup would be useless. Try again when GET /api/operator/rings shows no rotation.`,
     );
   return ofRings.join('\n');
@@ -107,7 +107,7 @@ async function settledOf(partition: Partition, table: TableName, client: TableRe
     before = now;
     await sleep(100 * reading);
   }
-  throw new BackupError(
+  throw new CommandError(
     `One partition of ${table} changes all the time. Run the same command again at a quieter time, or stop the app for the backup.`,
   );
 }

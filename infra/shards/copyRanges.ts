@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { odata, RestError, type TableClient } from '@azure/data-tables';
 import { isWhole, type Layout, type Move, ownerOf, rangeOf } from '../../src/azure/shards/layout.ts';
-import { tableNames } from '../../src/azure/tables.ts';
+import { batchLimit, tableNames } from '../../src/azure/tables.ts';
 import { putRows } from '../backup/putRows.ts';
 import { hashOf, inGroups, keysIn, linesOf, partitionsIn } from '../backup/rows.ts';
 
@@ -109,7 +109,7 @@ export async function removeMoved(
     const client = clientIn(account, table);
     for await (const partitions of inGroups(partitionsIn(linesOf(client)), partitionsAtOnce))
       for (const { lines } of partitions.filter(({ key }) => ownerOf(layout, key) !== account))
-        for await (const some of inGroups(each(lines), 100)) {
+        for await (const some of inGroups(each(lines), batchLimit)) {
           mayWrite();
           const keys = some.map(keysIn);
           await client.submitTransaction(keys.map((key) => ['delete', key]));

@@ -4,15 +4,15 @@
  */
 import { randomUUID } from 'node:crypto';
 import { RestError, type TableClient } from '@azure/data-tables';
+import { systemClock } from '../../src/azure/systemClock.ts';
 import { type Age, startAge, unknownAge } from '../../src/core/base/age.ts';
-import { BackupError } from '../backup/rows.ts';
+import { CommandError } from '../backup/runCommand.ts';
 
 const key = { partitionKey: 'shards', rowKey: 'command' };
 const renewEveryMs = 20_000;
 /** A write that was sent before has ended by then. */
 const endedMs = 120_000;
 const validMs = 60_000;
-const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 
 export interface Tools {
   readonly sleep: (ms: number) => Promise<void>;
@@ -30,12 +30,12 @@ export async function withLease<T>(
 ): Promise<T> {
   await service.createTable();
   let etag = await take();
-  let ageMs: Age = startAge(clock);
+  let ageMs: Age = startAge(systemClock);
   let isRenewing = false;
   const renewal = setInterval(async () => {
     if (isRenewing) return;
     isRenewing = true;
-    const begun = startAge(clock);
+    const begun = startAge(systemClock);
     try {
       etag = await written(etag);
       ageMs = begun;
@@ -49,7 +49,7 @@ export async function withLease<T>(
   try {
     return await work(() => {
       if (ageMs() > validMs)
-        throw new BackupError(
+        throw new CommandError(
           'Another command has taken over, or the tables do not answer. Run the same command again.',
         );
     });
@@ -63,7 +63,7 @@ export async function withLease<T>(
     if (before === undefined) return (await service.createEntity({ ...key, holder: randomUUID() })).etag ?? '';
     say('An earlier command has not ended, or ended without its last step. This one continues in two minutes.');
     await sleep(endedMs);
-    if ((await current()) !== before) throw new BackupError('Another command moves rows now. Wait for its end.');
+    if ((await current()) !== before) throw new CommandError('Another command moves rows now. Wait for its end.');
     return written(before);
   }
 

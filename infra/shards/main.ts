@@ -1,9 +1,9 @@
 /** `npm run shards`: docs/operations.md, "More storage accounts". */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { storedLayout } from '../../src/azure/shards/layoutRows.ts';
 import { accountsIn } from '../backup/accounts.ts';
-import { BackupError } from '../backup/rows.ts';
-import { runCommand } from '../backup/runCommand.ts';
+import { CommandError, runCommand } from '../backup/runCommand.ts';
 import { moveState } from './move.ts';
 
 const usage = `Usage: npm run shards -- status --tables <table endpoint>,<table endpoint>
@@ -17,7 +17,7 @@ same command again. The command runs as the user of the Azure CLI, or as the man
 function numberOf(text: string, name: string, from: number, to: number): number {
   const number = Number(text);
   if (!Number.isInteger(number) || number < from || number > to)
-    throw new BackupError(`--${name} is '${text}'. Give a whole number from ${from} to ${to}.`);
+    throw new CommandError(`--${name} is '${text}'. Give a whole number from ${from} to ${to}.`);
   return number;
 }
 
@@ -34,10 +34,10 @@ async function main(): Promise<void> {
   const accounts = accountsIn(values.tables);
   const [verb] = positionals;
   if (accounts === undefined || positionals.length !== 1 || (verb !== 'status' && verb !== 'move'))
-    throw new BackupError(usage);
+    throw new CommandError(usage);
   const clientIn = (account: number, table: string) => {
     const clientOf = accounts[account];
-    if (clientOf === undefined) throw new BackupError(usage);
+    if (clientOf === undefined) throw new CommandError(usage);
     return clientOf(table);
   };
   if (verb === 'status') {
@@ -56,7 +56,7 @@ async function main(): Promise<void> {
       together: numberOf(values.together, 'together', 1, 256),
       settleMs: numberOf(values.settle, 'settle', 40, 3600) * 1000,
     },
-    { sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)), say: (line) => console.log(line) },
+    { sleep, say: (line) => console.log(line) },
   );
 }
 

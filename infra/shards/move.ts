@@ -20,7 +20,7 @@ import {
   replaceLayout,
   storedLayout,
 } from '../../src/azure/shards/layoutRows.ts';
-import { BackupError } from '../backup/rows.ts';
+import { CommandError } from '../backup/runCommand.ts';
 import { type ClientIn, copyRanges, dividedTables, type Permission, removeMoved } from './copyRanges.ts';
 import { type Tools, withLease } from './lease.ts';
 import { planMoves } from './plan.ts';
@@ -43,10 +43,11 @@ export interface MoveOptions {
 const oldSettingsMs = 130_000;
 /** The first copies, the second verifies, and the others are for writes that were late. */
 const maxPasses = 5;
-const stillWritten = new BackupError(
-  'Rows of the moving ranges are still written. An instance with older settings runs: stop it, then run the same ' +
-    'command again.',
-);
+const stillWritten = () =>
+  new CommandError(
+    'Rows of the moving ranges are still written. An instance with older settings runs: stop it, then run the same ' +
+      'command again.',
+  );
 /** Longer than a process uses a layout. */
 const switchMs = 10_000;
 
@@ -55,14 +56,14 @@ export async function moveState(clientIn: ClientIn, options: MoveOptions, tools:
   const stored = async () => {
     const found = await storedLayout(rings);
     if (found === undefined)
-      throw new BackupError(
+      throw new CommandError(
         'The first storage account has no rows of Keyward. A new app divides its state at its start.',
       );
     return found;
   };
   const change = async (etag: string | undefined, layout: Layout) => {
     if (!(await replaceLayout(rings, layout, etag ?? '')))
-      throw new BackupError('Another command has changed the layout. Run the same command again.');
+      throw new CommandError('Another command has changed the layout. Run the same command again.');
   };
 
   /** The accounts that are new get their rows. */
@@ -94,7 +95,7 @@ export async function moveState(clientIn: ClientIn, options: MoveOptions, tools:
     if (layout.moving === undefined) await change(etag, { ...layout, moving: move });
     if (!isSwitched(layout, move)) await copyAndSwitch(move, mayWrite);
     await tools.sleep(switchMs);
-    await copyUntilEqual(move, mayWrite);
+    if (!(await copyUntilEqual(move, mayWrite))) throw stillWritten();
     const {
       layout: { moving: _, ...done },
       etag: last,
@@ -107,11 +108,9 @@ export async function moveState(clientIn: ClientIn, options: MoveOptions, tools:
 
   async function copyAndSwitch(move: Move, mayWrite: Permission): Promise<void> {
     await tools.sleep(options.settleMs);
-    try {
-      await copyUntilEqual(move, mayWrite);
-    } catch (error) {
-      if (error === stillWritten) await giveUp(mayWrite);
-      throw error;
+    if (!(await copyUntilEqual(move, mayWrite))) {
+      await giveUp(mayWrite);
+      throw stillWritten();
     }
     const { layout, etag } = await stored();
     const moved = new Set(move.ranges);
@@ -120,16 +119,17 @@ export async function moveState(clientIn: ClientIn, options: MoveOptions, tools:
     await change(etag, { ...layout, owners, revision: layout.revision + 1 });
   }
 
-  async function copyUntilEqual(move: Move, mayWrite: Permission): Promise<void> {
+  /** Returns false when other processes still write. */
+  async function copyUntilEqual(move: Move, mayWrite: Permission): Promise<boolean> {
     let rows = 0;
     for (let pass = 0; pass < maxPasses; pass++) {
       const changes = await copyRanges(clientIn, move, mayWrite);
       rows += changes;
       if (changes > 0) continue;
       tools.say(`${rows} rows copied and compared.`);
-      return;
+      return true;
     }
-    throw stillWritten;
+    return false;
   }
 
   /** Before the switch the rows are still complete at the old place, so they can be written there again. */

@@ -48,6 +48,7 @@ import { ownCredential } from './ownCredential.ts';
 import { wrapRsaOaep256 } from './rsaWrap.ts';
 import { identifierIn, ownIdentitiesIn, readSettings, type Settings } from './settings.ts';
 import { checkSweepSchedule } from './sweepSchedule.ts';
+import { systemClock } from './systemClock.ts';
 
 export { SettingsError } from './settings.ts';
 export type { MetricExport };
@@ -90,11 +91,22 @@ export async function compose(
     rejected: (table, code) => (replace.log ?? log).error('The tables refused a request', { table, code }),
   });
   const { countOf, ...queues } = lazyQueues(settings);
-  const clock = { now: () => Date.now(), monotonic: () => performance.now() };
   const { keyVault, canaryKeys, exchangesAtHome } = lazyKeyVault(settings, vaultTransport);
   const operatorKeys = operatorKeysIn(settings);
   const topic = lazyTopic(settings);
-  const given = { ...stores, ...queues, topic, keyVault, operatorKeys, clock, pause, gather, random, log, ...replace };
+  const given = {
+    ...stores,
+    ...queues,
+    topic,
+    keyVault,
+    operatorKeys,
+    clock: systemClock,
+    pause,
+    gather,
+    random,
+    log,
+    ...replace,
+  };
   const { lastWrapping, ringStore } = withSystemWrapping(given);
   const ports = { ...given, ringStore };
   const { policy } = settings;

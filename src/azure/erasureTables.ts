@@ -11,13 +11,16 @@ import { batchLimit, type OpenTable, odata, type RowKey, rowOf } from './tables.
 
 const everything = Number.POSITIVE_INFINITY;
 
+function* batchesOf<T>(rows: readonly T[]): Generator<T[]> {
+  for (let from = 0; from < rows.length; from += batchLimit) yield rows.slice(from, from + batchLimit);
+}
+
 export function createErasureStore(open: OpenTable): ErasureStore {
   return {
     async replaceEntries(of, entries) {
       const [table, partitionKey] = of === 'service' ? [open('service'), serviceChain] : [open('accounts'), of.account];
       const rows = entries.map((entry) => ({ put: auditRow(partitionKey, entry), etag: '*' }));
-      for (let from = 0; from < rows.length; from += batchLimit)
-        await table.transact(rows.slice(from, from + batchLimit));
+      for (const batch of batchesOf(rows)) await table.transact(batch);
     },
 
     async saveTombstone({ value, etag }) {
@@ -41,8 +44,7 @@ export function createErasureStore(open: OpenTable): ErasureStore {
       const table = open('overview');
       const remove = async (range: string) => {
         const rows: RowKey[] = await table.queryKeys(range, everything);
-        for (let from = 0; from < rows.length; from += batchLimit)
-          await table.removeAll(rows.slice(from, from + batchLimit));
+        for (const batch of batchesOf(rows)) await table.removeAll(batch);
       };
       await remove(odata`PartitionKey eq ${ofOwnerText(owner)}`);
       // `"` is the character after `!`.

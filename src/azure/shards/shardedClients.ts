@@ -1,11 +1,10 @@
 /** The tables of a service whose settings name several storage accounts. */
 import type { TableClient } from '../sdk/tables.ts';
 import { SettingsError } from '../settings.ts';
+import { systemClock } from '../systemClock.ts';
 import type { TableRequests } from '../tables.ts';
 import { createLayoutReader } from './layoutReader.ts';
 import { shardedTable } from './shardedTable.ts';
-
-const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 
 /**
  * @param accounts the client of a table in each account, in the order of the settings
@@ -16,7 +15,7 @@ export async function shardedClients(
 ): Promise<(table: string) => TableRequests> {
   const layout = createLayoutReader(
     accounts.map((clientOf) => clientOf('keywardrings')),
-    clock,
+    systemClock,
   );
   await layout.read().catch((error: unknown) => {
     if (error instanceof SettingsError) throw error;
