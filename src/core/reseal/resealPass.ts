@@ -23,11 +23,14 @@ const boundsAPart = 8;
 /** Keyward retries rows that do not open once a day, or when the operator requests it. */
 const stuckRetryMs = 24 * 3_600_000;
 
-/** A round in progress, as it was read. */
-interface Round {
+/** A pass that is due, as it was read. */
+interface DuePass {
   readonly stored: StoredRing;
   readonly rotation: RingRotation;
   readonly pass: RingPass;
+}
+
+interface Round extends DuePass {
   readonly parts: readonly PassPart[];
 }
 
@@ -46,8 +49,9 @@ export async function workOnPass(ring: RingName, service: ResealDeps): Promise<v
 
 /** Returns whether more work is due at once. */
 async function workOnFreePart(ring: RingName, service: ResealDeps): Promise<boolean> {
-  const round = (await dueRound(ring, service)) ?? (await beginRound(ring, service));
-  if (round === undefined) return false;
+  const due = await duePass(ring, service);
+  if (due === undefined) return false;
+  const round = roundIn(due) ?? (await beginRound(ring, due, service));
   for (const [n, { isOver }] of round.parts.entries()) {
     if (isOver) continue;
     const isMoreDue = await alone(`ring-${ring}-${n}`, () => workOnPart(ring, n, service), service);
@@ -72,23 +76,27 @@ async function alone<T>(
   }
 }
 
-async function duePass(ring: RingName, { ringStore, clock }: Pick<ResealDeps, 'ringStore' | 'clock'>) {
+async function duePass(
+  ring: RingName,
+  { ringStore, clock }: Pick<ResealDeps, 'ringStore' | 'clock'>,
+): Promise<DuePass | undefined> {
   const stored = (await ringStore.read()).rings[ring];
   const rotation = stored.state?.value.rotation;
   if (rotation?.pass === undefined || !isPassDue(rotation, clock.now())) return undefined;
   return { stored, rotation, pass: rotation.pass };
 }
 
+/** Undefined: none has begun. */
+const roundIn = (due: DuePass): Round | undefined => due.pass.parts && { ...due, parts: due.pass.parts };
+
 /** Undefined: none has begun, or none is due. */
 async function dueRound(ring: RingName, service: ResealDeps): Promise<Round | undefined> {
   const due = await duePass(ring, service);
-  return due?.pass.parts && { ...due, parts: due.pass.parts };
+  return due && roundIn(due);
 }
 
 /** A round that waited for stuck rows starts its counts at zero. @throws LostRace */
-async function beginRound(ring: RingName, service: ResealDeps): Promise<Round | undefined> {
-  const due = await duePass(ring, service);
-  if (due === undefined) return undefined;
+async function beginRound(ring: RingName, due: DuePass, service: ResealDeps): Promise<Round> {
   const parts = partsOf((await service.dailyPass.read())?.bounds.names ?? []);
   const { rows: _, ...waiting } = due.pass;
   const pass: RingPass = { ...waiting, parts, visited: 0, found: 0, stuck: 0 };
