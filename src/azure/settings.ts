@@ -67,7 +67,7 @@ const isUrl = (text: string, protocol: RegExp, host = /./): boolean => {
 const isAnyGuid = (text: string): boolean => isGuid(text.toLowerCase());
 const guid: Check = (value) => (isAnyGuid(value) ? undefined : 'must be a GUID');
 const https: Check = (value) => (isUrl(value, /^https:$/) ? undefined : 'must be an address that begins with https://');
-const any: Check = () => undefined;
+const anyText: Check = () => undefined;
 
 const developmentOnly = 'is only allowed when AZURE_FUNCTIONS_ENVIRONMENT is Development';
 const isOnThisMachine = (value: string): boolean => isUrl(value, /^http:$/, /^(127\.0\.0\.1|localhost)$/);
@@ -101,11 +101,11 @@ const checks: Readonly<Record<SettingName, Check>> = {
   KEYWARD_CLOUD: (value) =>
     Object.hasOwn(keyVaultSuffixes, value) ? undefined : `must be one of ${Object.keys(keyVaultSuffixes).join(', ')}`,
   KEYWARD_TENANT_ID: guid,
-  KEYWARD_SYSTEM_KEY: any,
-  KEYWARD_AT_REST_KEY: any,
+  KEYWARD_SYSTEM_KEY: anyText,
+  KEYWARD_AT_REST_KEY: anyText,
   KEYWARD_OWNER_TAG: (value) => (value.length <= 256 ? undefined : 'has more than 256 characters'),
-  KEYWARD_RECOVERY_KEY: any,
-  KEYWARD_DRILL_KEY: any,
+  KEYWARD_RECOVERY_KEY: anyText,
+  KEYWARD_DRILL_KEY: anyText,
   KEYWARD_IDENTITY_PRINCIPAL_ID: guid,
   KEYWARD_IDENTITY_CLIENT_ID: guid,
   KEYWARD_USER_ASSIGNED_IDENTITIES: (value) =>
@@ -114,14 +114,14 @@ const checks: Readonly<Record<SettingName, Check>> = {
       : undefined,
   KEYWARD_TABLES_ENDPOINT: https,
   KEYWARD_ADDITIONAL_TABLES_ENDPOINTS: moreTables,
-  AzureWebJobsStorage: any,
+  AzureWebJobsStorage: anyText,
   AzureWebJobsStorage__queueServiceUri: https,
   KEYWARD_KEY_VAULT_EMULATOR: emulator,
   KEYWARD_ENTRA_EMULATOR: emulator,
   KEYWARD_ANNOUNCEMENTS_ENDPOINT: topic,
   OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: (value) =>
     isUrl(value, /^https?:$/) ? undefined : 'must be an address that begins with https:// or http://',
-  AZURE_FUNCTIONS_ENVIRONMENT: any,
+  AZURE_FUNCTIONS_ENVIRONMENT: anyText,
 };
 const settingNames = Object.keys(checks) as SettingName[];
 

@@ -118,8 +118,8 @@ export async function unannounced(account: string, stored: Service, topic: Topic
   ];
   // Read the outbox first: an entry that is missing there was published before.
   const { rows } = await stored.outbox.page({ before: Date.now() + 60_000, limit: 10_000 });
-  const told = new Set([...rows.flatMap((row) => row.hashes), ...topic.published.map(hashIn)]);
-  return entries.filter(({ hash }) => !told.has(hash));
+  const published = new Set([...rows.flatMap((row) => row.hashes), ...topic.published.map(hashIn)]);
+  return entries.filter(({ hash }) => !published.has(hash));
 }
 
 const hashIn = ({ data }: CloudEvent): string => (data as { hash: string }).hash;

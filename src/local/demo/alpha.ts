@@ -1,6 +1,6 @@
 /** The account of the demo, and its customer key in the vault of contoso. */
 
-import type { Caller } from '../client.ts';
+import { type Caller, until } from '../client.ts';
 import type { Stack } from '../stack.ts';
 import { expected, same } from './checks.ts';
 
@@ -13,6 +13,12 @@ export const customerKey = (keyIdentifier: string) => ({
 // biome-ignore lint/suspicious/noExplicitAny: the account's JSON, as a caller sees it.
 export const account = async (api: Caller): Promise<any> =>
   (await expected(200, api('GET', '/api/accounts/alpha'))).body;
+
+type Account = Awaited<ReturnType<typeof account>>;
+
+/** The account as soon as it is so. */
+export const accountWhen = (api: Caller, what: string, isSo: (now: Account) => boolean): Promise<Account> =>
+  until(what, () => account(api), isSo);
 
 export const versionOf = async (api: Caller): Promise<string> =>
   (await account(api)).properties.encryption.keyVaultProperties.currentKeyIdentifier.split('/').at(-1);

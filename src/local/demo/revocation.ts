@@ -4,7 +4,7 @@ import { type Caller, until } from '../client.ts';
 import type { Stack } from '../stack.ts';
 import { lineOf } from '../topic/line.ts';
 import type { CloudEvent } from '../topic/topic.ts';
-import { account, contentKeyPath, reveal, statusOf } from './alpha.ts';
+import { account, accountWhen, contentKeyPath, reveal, statusOf } from './alpha.ts';
 import { expected, refused, same } from './checks.ts';
 import type { Narrator } from './narrator.ts';
 
@@ -13,11 +13,7 @@ export async function revocation(stack: Stack, api: Caller, contentKey: string, 
     title: 'The key is deleted: one denial makes it Suspect, and blocks no account yet',
     run: async () => {
       await stack.keyVault('DELETE', '/vaults/contoso-keys/keys/media');
-      const seen = await until(
-        'Suspect',
-        () => account(api),
-        (now) => statusOf(now) === 'Suspect',
-      );
+      const seen = await accountWhen(api, 'Suspect', (now) => statusOf(now) === 'Suspect');
       same('state', seen.properties.state, 'Enabled');
       return [`${statusOf(seen)}: ${seen.properties.encryption.cause}`];
     },
@@ -25,11 +21,7 @@ export async function revocation(stack: Stack, api: Caller, contentKey: string, 
   await step({
     title: 'The denial is confirmed: Customer Key Inaccessible',
     run: async () => {
-      const seen = await until(
-        'inaccessible',
-        () => account(api),
-        (now) => now.properties.state !== 'Enabled',
-      );
+      const seen = await accountWhen(api, 'inaccessible', (now) => now.properties.state !== 'Enabled');
       same('state', seen.properties.state, 'CustomerKeyInaccessible');
       return [
         `${seen.properties.encryption.cause}: ${seen.properties.encryption.meaning}`,
@@ -58,11 +50,7 @@ export async function revocation(stack: Stack, api: Caller, contentKey: string, 
     title: 'The key is recovered: the account is Enabled again automatically',
     run: async () => {
       await stack.keyVault('POST', '/vaults/contoso-keys/keys/media/recover');
-      const seen = await until(
-        'Enabled',
-        () => account(api),
-        (now) => now.properties.state === 'Enabled',
-      );
+      const seen = await accountWhen(api, 'Enabled', (now) => now.properties.state === 'Enabled');
       await expected(200, api('PATCH', '/api/accounts/alpha', { tags: { team: 'media' } }));
       return [`${seen.properties.state}, ${statusOf(seen)}; the PATCH succeeds`];
     },
@@ -97,11 +85,7 @@ export async function outage(stack: Stack, api: Caller, { step }: Narrator): Pro
     run: async () => {
       const fault = { vault: 'contoso-keys', action: 'status', status: 503, body: 'empty' };
       await stack.keyVault('POST', '/faults', fault);
-      await until(
-        'Unreachable',
-        () => account(api),
-        (now) => statusOf(now) === 'Unreachable',
-      );
+      await accountWhen(api, 'Unreachable', (now) => statusOf(now) === 'Unreachable');
       const states = new Set<string>();
       const end = Date.now() + 6_000;
       await until(
@@ -112,11 +96,7 @@ export async function outage(stack: Stack, api: Caller, { step }: Narrator): Pro
       same('states seen', [...states].join(), 'Enabled');
       const { cause } = (await account(api)).properties.encryption;
       await stack.keyVault('DELETE', '/faults');
-      await until(
-        'Accessible',
-        () => account(api),
-        (now) => statusOf(now) === 'Accessible',
-      );
+      await accountWhen(api, 'Accessible', (now) => statusOf(now) === 'Accessible');
       return [`${cause} for three key checks: Enabled all the time, and Accessible again together with the vault`];
     },
   });
@@ -124,11 +104,7 @@ export async function outage(stack: Stack, api: Caller, { step }: Narrator): Pro
     title: 'An account can be deleted while its key is inaccessible',
     run: async () => {
       await stack.keyVault('DELETE', '/vaults/contoso-keys/keys/media');
-      await until(
-        'inaccessible',
-        () => account(api),
-        (now) => now.properties.state !== 'Enabled',
-      );
+      await accountWhen(api, 'inaccessible', (now) => now.properties.state !== 'Enabled');
       await expected(200, api('DELETE', '/api/accounts/alpha?now=true'));
       await expected(404, api('GET', '/api/accounts/alpha'));
       return ['its wrapped key is deleted: its data can never be decrypted again, with or without the customer key'];
