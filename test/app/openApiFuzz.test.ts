@@ -128,8 +128,9 @@ test('generated requests, valid, nearly valid and hostile, get no 5xx, no missin
   expect(found.join('\n'), `OPENAPI_FUZZ_SEED=${seed}`).toBe('');
   expect(errorInstance, `OPENAPI_FUZZ_SEED=${seed}`).toBeNull();
   expect(numRuns * atOnce).toBe(isExhaustive ? 5_000 : 1_000);
-  // The gates admitted some requests and refused others.
-  for (const status of [200, 201, 204, 400, 404, 412])
+  // The gates admitted some requests and refused others. Of 1,000 requests, about 7 create and 2 fail a precondition:
+  // a run without any of those is rare, but no fault.
+  for (const status of isExhaustive ? [200, 201, 204, 400, 404, 412] : [200, 204, 400, 404])
     expect(statuses.get(status), `${status} with OPENAPI_FUZZ_SEED=${seed}`).toBeGreaterThan(0);
 }, 300_000);
 
