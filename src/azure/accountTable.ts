@@ -7,7 +7,9 @@ import type { AccountChainStore, Tombstone } from '../core/audit/ports.ts';
 import { LostRace } from '../core/base/errors.ts';
 import { fold } from '../core/base/names.ts';
 import { auditPage, auditRow, overForeignRows, saveWithEntries } from './auditRows.ts';
-import { type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
+import { type RowKey, rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
+import type { OpenTable } from './tables.ts';
 
 export const secretKey = ({ account, kind, name }: SecretRef): RowKey => ({
   partitionKey: account,

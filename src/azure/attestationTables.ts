@@ -8,7 +8,9 @@ import type {
 } from '../core/attestation/ports.ts';
 import { LostRace } from '../core/base/errors.ts';
 import { type EpochMs, iso } from '../core/base/time.ts';
-import { type OpenTable, odata, rowOf } from './tables.ts';
+import { rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
+import type { OpenTable } from './tables.ts';
 
 export const createChainDirectory = (open: OpenTable): ChainDirectory => ({
   async partitionAfter(table, after) {

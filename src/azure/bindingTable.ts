@@ -8,7 +8,9 @@ import type { BoundAccount, BoundAccountStore, WatchStore } from '../core/watch/
 import type { LookSample } from '../core/watch/sample.ts';
 import type { Watch } from '../core/watch/watch.ts';
 import { auditPage, auditRow, saveWithEntries } from './auditRows.ts';
-import { type OpenTable, odata, rowOf } from './tables.ts';
+import { rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
+import type { OpenTable } from './tables.ts';
 
 /**
  * The key of a row names its account too. Whether the account follows its key's newest version, only its record says

@@ -2,7 +2,9 @@
 
 import { indexKey } from '../core/base/names.ts';
 import type { CustomerLink, CustomerLinkStore } from '../core/customerPage/ports.ts';
-import { type OpenTable, odata, rowOf } from './tables.ts';
+import { rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
+import type { OpenTable } from './tables.ts';
 
 const rowsAPage = 1000;
 

@@ -6,7 +6,10 @@
 import type { Directory, DirectoryRow } from '../core/accounts/ports.ts';
 import type { ArmPath } from '../core/base/armPath.ts';
 import { fold } from '../core/base/names.ts';
-import { type OpenTable, odata, type ReadRow, type RowKey, rowOf } from './tables.ts';
+import { type RowKey, rowOf } from './rowForm.ts';
+import type { ReadRow } from './rowReads.ts';
+import { odata } from './sdk/tables.ts';
+import type { OpenTable } from './tables.ts';
 
 const accounts = 'account:';
 const subscriptions = 'subscription:';

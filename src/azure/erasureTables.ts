@@ -7,7 +7,10 @@ import { tombstoneKey } from './accountTable.ts';
 import { auditRow } from './auditRows.ts';
 import { outboxRow } from './outboxTable.ts';
 import { ofOwnerText } from './overviewTable.ts';
-import { batchLimit, type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
+import { batchLimit } from './rowBatches.ts';
+import { type RowKey, rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
+import type { OpenTable } from './tables.ts';
 
 const everything = Number.POSITIVE_INFINITY;
 

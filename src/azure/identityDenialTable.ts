@@ -4,7 +4,9 @@ import { indexKey } from '../core/base/names.ts';
 import { identityParts } from '../core/customerKey/binding.ts';
 import type { IdentityDenials } from '../core/watch/identityDenials.ts';
 import type { IdentityDenialStore } from '../core/watch/ports.ts';
-import { type OpenTable, odata, rowOf } from './tables.ts';
+import { rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
+import type { OpenTable } from './tables.ts';
 
 const rowsAPage = 1000;
 

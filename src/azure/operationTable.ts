@@ -7,7 +7,10 @@ import type { OperationStore } from '../core/ams/ports.ts';
 import type { ArmPath } from '../core/base/armPath.ts';
 import { fold, indexKey } from '../core/base/names.ts';
 import type { EpochMs } from '../core/base/time.ts';
-import { batchLimit, type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
+import { batchLimit } from './rowBatches.ts';
+import { type RowKey, rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
+import type { OpenTable } from './tables.ts';
 
 /** Azure Table Storage: 100 operations in an entity-group transaction. */
 

@@ -9,7 +9,10 @@ import { serviceChain } from '../core/audit/serviceAudit.ts';
 import { fold } from '../core/base/names.ts';
 import { iso } from '../core/base/time.ts';
 import { auditKey } from './auditRows.ts';
-import { type OpenTable, odata, type Row, type RowKey, rowOf, type TableName } from './tables.ts';
+import { type Row, type RowKey, rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
+import type { TableName } from './tableNames.ts';
+import type { OpenTable } from './tables.ts';
 
 const keyOf = ({ chain, first, id }: OutboxRow): RowKey => ({
   partitionKey: chain,

@@ -17,7 +17,10 @@ import type {
   TimelineIndex,
   TimelineOrder,
 } from '../core/overview/ports.ts';
-import { type OpenTable, odata, type ReadRow, type Row, type RowKey, rowOf } from './tables.ts';
+import { type Row, type RowKey, rowOf } from './rowForm.ts';
+import type { ReadRow } from './rowReads.ts';
+import { odata } from './sdk/tables.ts';
+import type { OpenTable } from './tables.ts';
 
 const systemKey = '-';
 export const ofOwnerText = (owner: string) => `owner:${owner}`;

@@ -14,8 +14,10 @@ import {
 } from '../core/dailyProgress.ts';
 import type { DrillResult, DrillStore } from '../core/drill.ts';
 import type { RangeState, RangeStore, SweepMark } from '../core/vaultWork/ports.ts';
+import { plainRowOf, rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
 import { isTime } from './storedTime.ts';
-import { type OpenTable, odata, plainRowOf, rowOf } from './tables.ts';
+import type { OpenTable } from './tables.ts';
 
 /** Plain, so that a process without rings can report its health. It decides nothing. */
 export function createSweepMark(open: OpenTable): SweepMark {

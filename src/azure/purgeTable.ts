@@ -3,8 +3,10 @@
 import type { DuePurge, PurgeSchedule, ScheduledPurge } from '../core/accounts/ports.ts';
 import { defined } from '../core/base/defined.ts';
 import { instantOf, iso } from '../core/base/time.ts';
+import { rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
 import { isTime } from './storedTime.ts';
-import { type OpenTable, odata, rowOf } from './tables.ts';
+import type { OpenTable } from './tables.ts';
 
 /** By time, in one partition of the directory. Rows are used by their keys only. */
 export function createPurgeSchedule(open: OpenTable): PurgeSchedule {

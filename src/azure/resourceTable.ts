@@ -7,7 +7,9 @@ import type { ResourceList, ResourceStore, StoredResource } from '../core/ams/po
 import type { ResourceRef, ResourceRow } from '../core/ams/resource.ts';
 import type { Stored } from '../core/base/stored.ts';
 import { recordKey } from './accountTable.ts';
-import { type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
+import { type RowKey, rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
+import type { OpenTable } from './tables.ts';
 
 /** Azure Table Storage: 100 operations in an entity-group transaction. */
 

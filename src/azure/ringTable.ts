@@ -20,10 +20,22 @@ import type { Keks } from '../core/crypto/keks.ts';
 import type { LoadedRings, RingStore } from '../core/rings/ports.ts';
 import type { KeyCheck, RingLink, RingRoot, RingRow, RingState, StoredRing } from '../core/rings/ring.ts';
 import { auditKey } from './auditRows.ts';
-import { authenticValue, damaged, type Entity, isUnderOwnKey, ownKeyValue, plainValue } from './rowForm.ts';
+import {
+  authenticValue,
+  damaged,
+  type Entity,
+  isUnderOwnKey,
+  ownKeyValue,
+  plainRowOf,
+  plainValue,
+  type Row,
+  type RowKey,
+  rowOf,
+} from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
 import { headKey } from './serviceAuditTable.ts';
 import { isUndivided, layoutKey, layoutPartition, misplaced } from './shards/layoutKeys.ts';
-import { type OpenTable, odata, plainRowOf, type Row, type RowKey, rowOf, type Table } from './tables.ts';
+import type { OpenTable, Table } from './tables.ts';
 
 interface Marker {
   readonly generation: number;

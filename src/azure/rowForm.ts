@@ -10,6 +10,7 @@
  */
 import type { TableEntity } from '@azure/data-tables';
 import type { RowPlace } from '../core/base/damagedRow.ts';
+import type { EpochMs } from '../core/base/time.ts';
 import { type Kek, KeyMaterialMismatch } from '../core/crypto/accountKeyEnvelope.ts';
 import type { Keks } from '../core/crypto/keks.ts';
 import { canonicalText, isRowMac, type RowContent, rowMac } from '../core/crypto/rowMac.ts';
@@ -45,6 +46,16 @@ export const plainRowOf = ({ partitionKey, rowKey }: RowKey, value: unknown): Ro
 
 /** Properties as the table has them; no one of them is sure to be what Keyward wrote. */
 export type Entity = Readonly<Record<string, unknown>>;
+
+export const etagOf = ({ etag }: Entity): string => String(etag);
+
+export const keyOf = ({ partitionKey, rowKey }: Entity): RowKey => ({
+  partitionKey: String(partitionKey ?? ''),
+  rowKey: String(rowKey ?? ''),
+});
+
+/** By the clock of the Table service. */
+export const writtenAtOf = ({ timestamp }: Entity): EpochMs => Date.parse(String(timestamp));
 
 export function entityOf(table: string, row: Row, keks: Keks): TableEntity {
   const { partitionKey, rowKey, data, columns } = row;

@@ -4,7 +4,9 @@ import type { SecretRef, SecretRow } from '../core/accounts/secretRow.ts';
 import type { SecretKind } from '../core/base/vocabulary.ts';
 import type { SecretStore } from '../core/secrets/ports.ts';
 import { secretKey as keyOf, recordKey } from './accountTable.ts';
-import { type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
+import { type RowKey, rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
+import type { OpenTable } from './tables.ts';
 
 function refOf({ partitionKey: account, rowKey }: RowKey): SecretRef {
   const [, kind = '', ...name] = rowKey.split(':');

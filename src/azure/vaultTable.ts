@@ -4,7 +4,9 @@ import type { WorkLock, WorkTicket } from '../core/base/workLock.ts';
 import { vaultIdOf } from '../core/customerKey/binding.ts';
 import type { VaultBindings, VaultBudgets, VaultDirectory } from '../core/watch/ports.ts';
 import type { Budget } from '../core/watch/vaultBudget.ts';
-import { type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
+import { type RowKey, rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
+import type { OpenTable } from './tables.ts';
 
 const everything = Number.POSITIVE_INFINITY;
 

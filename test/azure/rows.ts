@@ -1,6 +1,6 @@
 /** Authentication of rows for tests of single stores: one KEK, and a list of what was reported. */
 import { randomBytes } from 'node:crypto';
-import type { RowAuthentication } from '../../src/azure/tables.ts';
+import type { RowAuthentication } from '../../src/azure/rowAuthentication.ts';
 import { bytesOf } from '../../src/core/base/bytes.ts';
 import { placeText } from '../../src/core/base/damagedRow.ts';
 

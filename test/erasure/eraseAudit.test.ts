@@ -1,6 +1,6 @@
 /** The erasure of a deleted account's audit, on a laboratory's real tables. */
 import { expect, test } from 'vitest';
-import { tableNames } from '../../src/azure/tables.ts';
+import { tableNames } from '../../src/azure/tableNames.ts';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
 import { patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
 import { verifyAllChains } from '../../src/core/attestation/verifyAllChains.ts';
