@@ -1,4 +1,5 @@
 import { globSync, readFileSync } from 'node:fs';
+import { stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { capabilities, structureOf } from '../tools/structure.ts';
@@ -51,4 +52,17 @@ test('no object literal is assembled from literal pieces, in which the compiler 
 
 test('CONTRIBUTING.md names the command that prints the structure', () => {
   expect(readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8')).toContain('node tools/structure.ts');
+});
+
+test('Node can load every source file as it is: local tools and benches run without a build', () => {
+  const sources = globSync('{src,bench,infra,tools,packages/*/src}/**/*.ts', { cwd: root });
+  expect(sources.length).toBeGreaterThan(400);
+  const refused = sources.filter((file) => {
+    try {
+      return stripTypeScriptTypes(readFileSync(join(root, file), 'utf8')) === '';
+    } catch {
+      return true;
+    }
+  });
+  expect(refused).toEqual([]);
 });

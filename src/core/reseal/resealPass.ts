@@ -184,7 +184,7 @@ async function processPart(part: PassPart, ring: RingName, rotation: RingRotatio
       if (service.clock.now() >= end) return { ...counts, reached: defined({ after, until }) as PassPart };
       const some = names.slice(next, next + accountsAtOnce);
       const results = await Promise.all(some.map((name) => processOne(name, ring, rotation, service)));
-      for (const one of results) for (const of of ['found', 'moved', 'stuck'] as const) counts[of] += one[of];
+      for (const one of results) for (const count of ['found', 'moved', 'stuck'] as const) counts[count] += one[count];
       counts.visited += some.length;
       after = some.at(-1);
     }

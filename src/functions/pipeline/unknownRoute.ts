@@ -8,6 +8,7 @@ import type { RegisteredRoutes } from '../routes.ts';
 import { answerOf } from './errorAnswer.ts';
 import { withRequestIds } from './requestIds.ts';
 import { inInvocation } from './service.ts';
+import { withHead } from './withHead.ts';
 
 export function unknownRoute(registered: RegisteredRoutes): HttpHandler {
   const routes = Object.values(registered).flat();
@@ -20,7 +21,9 @@ export function unknownRoute(registered: RegisteredRoutes): HttpHandler {
 
 function refusalOf(method: string, path: string, routes: RegisteredRoutes[string]): Refusal {
   const shown = path.slice(0, 200);
-  const allow = [...new Set(routes.filter((route) => takesPath(route.path, path)).map((one) => one.method))];
+  const allow = [
+    ...new Set(routes.filter((route) => takesPath(route.path, path)).flatMap((one) => withHead(one.method))),
+  ];
   if (allow.length === 0)
     return new Refusal('NotFound', `There is no call ${shown}. GET /api/openapi.json lists them.`, { target: 'path' });
   return new Refusal('MethodNotAllowed', `${shown} takes ${allow.join(', ')}, not ${method}.`, {
