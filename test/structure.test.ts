@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { capabilities, structureOf } from '../tools/structure.ts';
 
 const root = join(import.meta.dirname, '..');
-const { arrows, upward, largestCircle, seeService } = structureOf(join(root, 'src/core'));
+const { arrows, upward, largestCircle, seeService, ports } = structureOf(join(root, 'src/core'));
 
 test('no file of src/core imports from a capability above its own', () => {
   expect(arrows.length).toBeGreaterThan(100);
@@ -20,14 +20,24 @@ test('no capability of src/core sees the dependencies of all others', () => {
   expect(seeService).toEqual([]);
 });
 
+test('no port of a capability has more than five functions', () => {
+  expect(ports.length).toBeGreaterThan(40);
+  expect(ports.filter(({ functions }) => functions > 5)).toEqual([]);
+});
+
 test('every folder and file at the top of src/core has its place in the order of capabilities', () => {
   const present = globSync('*', { cwd: join(root, 'src/core') });
   expect(capabilities).toEqual(expect.arrayContaining(present));
 });
 
+const fixture = structureOf(join(root, 'test/fixtures/structure'));
+
 test('an import that leads upward is found', () => {
-  const { upward: found } = structureOf(join(root, 'test/fixtures/structure'));
-  expect(found).toEqual([{ from: 'base/low.ts', to: 'ams/high.ts' }]);
+  expect(fixture.upward).toEqual([{ from: 'base/low.ts', to: 'ams/high.ts' }]);
+});
+
+test('the functions of a port are counted, and its other members are not', () => {
+  expect(fixture.ports).toEqual([{ name: 'Wide', functions: 3 }]);
 });
 
 test('no object literal is assembled from literal pieces, in which the compiler finds no misspelt property', () => {

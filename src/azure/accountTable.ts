@@ -1,9 +1,9 @@
 /** Accounts: one partition for each account, with its record, its audit entries and, after a delete, its tombstone. */
 import type { AccountRecord } from '../core/accounts/account.ts';
-import type { AccountStore } from '../core/accounts/ports.ts';
+import type { AccountReader, AccountRemover, AccountWriter } from '../core/accounts/ports.ts';
 import type { SecretRef, SecretRow } from '../core/accounts/secretRow.ts';
 import type { AuditEntry } from '../core/audit/auditEntry.ts';
-import type { AccountChainStore, Tombstone } from '../core/audit/ports.ts';
+import type { AccountChains, ChainedState, Tombstone } from '../core/audit/ports.ts';
 import { LostRace } from '../core/base/errors.ts';
 import { fold } from '../core/base/names.ts';
 import { auditPage, auditRow, overForeignRows, saveWithEntries } from './auditRows.ts';
@@ -23,7 +23,9 @@ export const tombstoneKey = (name: string, instanceId: string): RowKey => ({
   rowKey: `tombstone:${instanceId}`,
 });
 
-export function createAccountStore(open: OpenTable): AccountStore & AccountChainStore {
+export function createAccountStore(
+  open: OpenTable,
+): AccountReader & AccountWriter & AccountRemover & AccountChains & ChainedState {
   const table = open('accounts');
   const auditRows = (name: string, entries: readonly AuditEntry[]) =>
     entries.map((entry) => auditRow(fold(name), entry));

@@ -4,7 +4,8 @@
 import type { AuditEntry } from '../core/audit/auditEntry.ts';
 import type { BindingChainStore } from '../core/audit/ports.ts';
 import { defined } from '../core/base/defined.ts';
-import type { BoundAccount, BoundAccountStore, WatchStore } from '../core/watch/ports.ts';
+import type { SweptWatches } from '../core/vaultWork/ports.ts';
+import type { BoundAccount, BoundAccountStore, SampleStore, WatchStore } from '../core/watch/ports.ts';
 import type { LookSample } from '../core/watch/sample.ts';
 import type { Watch } from '../core/watch/watch.ts';
 import { auditPage, auditRow, saveWithEntries } from './auditRows.ts';
@@ -25,7 +26,9 @@ function accountIn(rowKey: string): BoundAccount | undefined {
 /** Far more than the bindings whose ids begin alike. */
 const maxAlike = 16;
 
-export function createBindingStore(open: OpenTable): WatchStore & BoundAccountStore & BindingChainStore {
+export function createBindingStore(
+  open: OpenTable,
+): WatchStore & SweptWatches & SampleStore & BoundAccountStore & BindingChainStore {
   const table = open('bindings');
   const watchKey = (bindingId: string) => ({ partitionKey: bindingId, rowKey: 'watch' });
   const sampleKey = (bindingId: string) => ({ partitionKey: bindingId, rowKey: 'sample' });

@@ -3,7 +3,7 @@
  * by ranges of partition keys, so several servers share the load, and one query over a range still returns names in
  * order.
  */
-import type { Directory, DirectoryRow } from '../core/accounts/ports.ts';
+import type { Directory, DirectoryRow, DirectoryRows } from '../core/accounts/ports.ts';
 import type { ArmPath } from '../core/base/armPath.ts';
 import { fold } from '../core/base/names.ts';
 import { type RowKey, rowOf } from './rowForm.ts';
@@ -32,7 +32,7 @@ const formerKeyOf = (name: string, place?: ArmPath): RowKey =>
     ? { partitionKey: 'accounts', rowKey: fold(name) }
     : { partitionKey: subscriptionOf(place).slice(0, -1), rowKey: `${fold(place.resourceGroup)}:${fold(name)}` };
 
-export function createDirectory(open: OpenTable): Directory {
+export function createDirectory(open: OpenTable): Directory & DirectoryRows {
   const table = open('directory');
 
   async function page(prefix: string, limit: number, after: string, end = endOf(prefix)) {

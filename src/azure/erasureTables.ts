@@ -2,7 +2,7 @@
 import type { OutboxRow } from '../core/announcements/ports.ts';
 import { serviceChain } from '../core/audit/serviceAudit.ts';
 import type { Claim } from '../core/customerKey/ports.ts';
-import type { ErasureStore } from '../core/erasure/ports.ts';
+import type { ErasedChain, OwnerTraces } from '../core/erasure/ports.ts';
 import { tombstoneKey } from './accountTable.ts';
 import { auditRow } from './auditRows.ts';
 import { outboxRow } from './outboxTable.ts';
@@ -18,7 +18,7 @@ function* batchesOf<T>(rows: readonly T[]): Generator<T[]> {
   for (let from = 0; from < rows.length; from += batchLimit) yield rows.slice(from, from + batchLimit);
 }
 
-export function createErasureStore(open: OpenTable): ErasureStore {
+export function createErasureStore(open: OpenTable): ErasedChain & OwnerTraces {
   return {
     async replaceEntries(of, entries) {
       const [table, partitionKey] = of === 'service' ? [open('service'), serviceChain] : [open('accounts'), of.account];

@@ -7,7 +7,7 @@ import { defined } from './base/defined.ts';
 import type { EpochMs } from './base/time.ts';
 import { type RingName, ringNames } from './base/vocabulary.ts';
 import { expectedEnd } from './dailyProgress.ts';
-import type { OverviewIndex } from './overview/ports.ts';
+import type { IndexedCounts } from './overview/ports.ts';
 import type { RingStore } from './rings/ports.ts';
 import type { RingRotation } from './rings/ring.ts';
 
@@ -29,7 +29,7 @@ export interface PassProgress {
 interface ProgressDeps {
   readonly verifications: Pick<VerificationStore, 'read'>;
   readonly ringStore: Pick<RingStore, 'read'>;
-  readonly overviewIndex: Pick<OverviewIndex, 'counts'>;
+  readonly overviewIndex: Pick<IndexedCounts, 'counts'>;
   readonly clock: { now(): EpochMs };
 }
 

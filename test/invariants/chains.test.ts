@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { appendToChain } from '../../src/core/accounts/appendAuditEntry.ts';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
-import type { AccountStore } from '../../src/core/accounts/ports.ts';
+import type { AccountWriter } from '../../src/core/accounts/ports.ts';
 import { patchAccount } from '../../src/core/accounts/putAccount.ts';
 import type { Actor } from '../../src/core/audit/auditEntry.ts';
 import { accountChain } from '../../src/core/audit/chains.ts';
@@ -19,7 +19,7 @@ const world = useLab();
 function beforeSaving(happens: () => Promise<unknown>): Promise<Service> {
   const { accounts } = world.lab.service;
   let isDue = true;
-  const save: AccountStore['save'] = async (...asked) => {
+  const save: AccountWriter['save'] = async (...asked) => {
     if (isDue) {
       isDue = false;
       await happens();

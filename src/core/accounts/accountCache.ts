@@ -14,7 +14,7 @@ import { fold } from '../base/names.ts';
 import type { Policy } from '../base/policy.ts';
 import { isAccessible } from '../watch/watch.ts';
 import type { AccountView, ActiveAccount } from './account.ts';
-import type { AccountStore } from './ports.ts';
+import type { AccountRemover, AccountWriter } from './ports.ts';
 import type { AccountCache } from './processState.ts';
 import { findAccount, type ReadDeps } from './readAccount.ts';
 import type { WatchReader } from './watchReader.ts';
@@ -75,7 +75,10 @@ export function createAccountCache(
 }
 
 /** The store. Every change by this process invalidates the cached record. */
-export function invalidatingStore<Store extends AccountStore>(accounts: Store, cache: AccountCache): Store {
+export function invalidatingStore<Store extends AccountWriter & AccountRemover>(
+  accounts: Store,
+  cache: AccountCache,
+): Store {
   const afterwards = <T>(change: Promise<T>, name: string) => change.finally(() => cache.forget(name));
   return {
     ...accounts,

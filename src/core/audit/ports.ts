@@ -50,11 +50,15 @@ export interface ChainPage {
   readonly next?: string;
 }
 
-/** Chains of account instances, and the heads that are stored for them. */
-export interface AccountChainStore {
+/** Chains of account instances. */
+export interface AccountChains {
   /** The ids of the account instances that have entries under the name, in order. */
   chains(name: string): Promise<string[]>;
   audit(name: string, instanceId: string, page: ChainPageRequest): Promise<ChainPage>;
+}
+
+/** What a verification compares the end of an account's chain with. */
+export interface ChainedState {
   /**
    * `<kind>/<name>` of each secret that the account has now, with its version, in the order of the table. Undefined:
    * the row is damaged.

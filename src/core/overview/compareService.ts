@@ -5,8 +5,13 @@
  */
 import { type Counts, minus, noCounts, sum } from './counts.ts';
 import type { OverviewDeps } from './deps.ts';
+import type { OverviewCorrection } from './overviewWriter.ts';
+import type { IndexedCounts } from './ports.ts';
 
-type CompareDeps = Pick<OverviewDeps, 'log' | 'overview' | 'overviewIndex' | 'pause'>;
+type CompareDeps = Pick<OverviewDeps, 'log' | 'pause'> & {
+  readonly overview: Pick<OverviewCorrection, 'countNow'>;
+  readonly overviewIndex: IndexedCounts;
+};
 
 const ownersPerCall = 1000;
 /** Longer than a change waits for its write (`gather`). */

@@ -31,7 +31,8 @@ import { type ChangedAccount, createOwnerRows, isLaterThan } from './ownerRows.t
 import type { OverviewIndex, TimelineEntry, TimelineIndex } from './ports.ts';
 import { createServiceCounts } from './serviceCounts.ts';
 
-export interface OverviewWriter {
+/** Notes what this process has committed. It is written in the background. */
+export interface OverviewRecorder {
   /** An account was created, with the entries of its chain. */
   createdAccount(record: AccountRecord, entries: readonly AuditEntry[]): void;
   /** A record was saved. */
@@ -42,18 +43,24 @@ export interface OverviewWriter {
   watch(watch: Watch, entries: readonly AuditEntry[]): void;
   /** Entries of the service's own chain. */
   service(entries: readonly AuditEntry[]): void;
-  /** Resolves when everything that was noted before is written, or has failed. */
-  settled(): Promise<void>;
-  /**
-   * The same at once, for the daily pass: nothing that this process remembers is taken as known. Throws where `account`
-   * logs.
-   */
+}
+
+/**
+ * Corrects the overview at once, for the daily pass: nothing that this process remembers is taken as known. Throws where
+ * the recorder logs.
+ */
+export interface OverviewCorrection {
   accountNow(record: AccountRecord): Promise<void>;
   watchNow(watch: Watch): Promise<void>;
   /** Removes an account that is gone. */
   removeNow(account: IndexedAccount): Promise<void>;
   /** Adds to the counts of the service. */
   countNow(difference: Counts): Promise<void>;
+}
+
+export interface OverviewWriter extends OverviewRecorder, OverviewCorrection {
+  /** Resolves when everything that was noted before is written, or has failed. */
+  settled(): Promise<void>;
 }
 
 type WriterDeps = Pick<AccountsDeps, 'bindings' | 'claims' | 'clock' | 'log'> & {

@@ -13,11 +13,11 @@ import type { RingName } from '../base/vocabulary.ts';
 import type { Kek } from '../crypto/accountKeyEnvelope.ts';
 import type { Answer, KeyVault } from '../customerKey/ports.ts';
 import { keyOf, linkOf, type OperatorKeys, ringUnavailable, wrapProven } from './kek.ts';
-import type { RingStore } from './ports.ts';
+import type { RingLoader, RingStore } from './ports.ts';
 
 export interface RingPorts {
   readonly keyVault: KeyVault;
-  readonly ringStore: RingStore;
+  readonly ringStore: RingStore & RingLoader;
   readonly accounts: { names(limit: number): Promise<string[]> };
   readonly serviceAudit: Pick<ServiceAuditStore, 'audit'>;
   readonly clock: Clock;
