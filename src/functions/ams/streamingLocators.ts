@@ -151,4 +151,18 @@ const listContentKeys: RouteHandler = async (call) => {
   return { status: 200, headers: noStore, jsonBody: { contentKeys: keysIn(row, contentKeys) } };
 };
 
-export const streamingLocators = { list: list(api), get: get(api), create, remove: remove(api), listContentKeys };
+/** Keyward streams nothing, so a locator has no path. */
+const listPaths: RouteHandler = async (call) => {
+  await accepted(api, call);
+  await getResource(refIn(api, call.request), call.service);
+  return { status: 200, jsonBody: { streamingPaths: [], downloadPaths: [] } };
+};
+
+export const streamingLocators = {
+  list: list(api),
+  get: get(api),
+  create,
+  remove: remove(api),
+  listContentKeys,
+  listPaths,
+};
