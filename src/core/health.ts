@@ -58,15 +58,15 @@ export interface HealthCheckResult {
   readonly cause?: HealthFailure;
 }
 
-type Tools = Pick<BaseDeps, 'clock' | 'pause'>;
+type Deps = Pick<BaseDeps, 'clock' | 'pause'>;
 
-export const runHealthChecks = (parts: readonly HealthCheck[], tools: Tools): Promise<HealthCheckResult[]> =>
+export const runHealthChecks = (parts: readonly HealthCheck[], deps: Deps): Promise<HealthCheckResult[]> =>
   Promise.all(
     parts.map(async (part) => {
-      const began = tools.clock.monotonic();
-      const answer = await inTime(answerOf(part), tools);
+      const began = deps.clock.monotonic();
+      const answer = await inTime(answerOf(part), deps);
       const cause = answer === undefined ? part.silence : answer.cause;
-      const durationMs = Math.round(tools.clock.monotonic() - began);
+      const durationMs = Math.round(deps.clock.monotonic() - began);
       return { name: part.name, durationMs, ...(cause === undefined ? { status: 'ok' } : { status: 'failed', cause }) };
     }),
   );
@@ -120,11 +120,11 @@ const blindAfterMs = 180_000;
 /**
  * Whether Keyward could miss a revocation: the oldest check over all keys, or the last sweep, is too long ago. A process that finds no sweep at all counts this time from its own start.
  */
-export function keyChecks(service: Pick<HealthDeps, 'ranges' | 'policy' | 'sweepMark' | 'clock'>): HealthCheck['ask'] {
-  const beganAt = service.clock.now();
+export function keyChecks(deps: Pick<HealthDeps, 'ranges' | 'policy' | 'sweepMark' | 'clock'>): HealthCheck['ask'] {
+  const beganAt = deps.clock.now();
   return async () => {
-    const [sweptAt, keys] = await Promise.all([service.sweepMark.read(), countKeys(service)]);
-    const now = service.clock.now();
+    const [sweptAt, keys] = await Promise.all([deps.sweepMark.read(), countKeys(deps)]);
+    const now = deps.clock.now();
     const unfinishedSince = keys?.isComplete ? now : beganAt;
     const oldest = Math.min(sweptAt ?? beganAt, keys?.oldestLookAt ?? now, unfinishedSince);
     return now - oldest >= blindAfterMs ? 'KeyChecksLate' : undefined;
@@ -151,17 +151,17 @@ export interface Readiness {
 }
 
 /** Never throws. Only the checks decide about readiness: the other properties inform the reader. */
-export async function readiness(service: HealthDeps): Promise<Readiness> {
-  const answerOf = <T>(work: Promise<T>) => inTime(work, service).catch(() => undefined);
-  const { announcer } = service;
+export async function readiness(deps: HealthDeps): Promise<Readiness> {
+  const answerOf = <T>(work: Promise<T>) => inTime(work, deps).catch(() => undefined);
+  const { announcer } = deps;
   const [parts, sweep, keys, poisoned, dailyPass, passes, announcements] = await Promise.all([
-    runHealthChecks(service.parts, service),
-    answerOf(service.sweepMark.read().then((at) => (at === undefined ? {} : { lastSweptAt: at }))),
-    answerOf(countKeys(service)),
-    answerOf(service.poisoned()),
-    answerOf(dailyProgress(service)),
-    answerOf(service.passes()),
-    announcer === undefined ? undefined : answerOf(backlogOf(announcer, service)),
+    runHealthChecks(deps.parts, deps),
+    answerOf(deps.sweepMark.read().then((at) => (at === undefined ? {} : { lastSweptAt: at }))),
+    answerOf(countKeys(deps)),
+    answerOf(deps.poisoned()),
+    answerOf(dailyProgress(deps)),
+    answerOf(deps.passes()),
+    announcer === undefined ? undefined : answerOf(backlogOf(announcer, deps)),
   ]);
   return {
     isReady: parts.every(({ status }) => status === 'ok'),

@@ -34,8 +34,8 @@ interface ProgressDeps {
 }
 
 /** Two reads, and one more while a ring's pass runs. */
-export async function passesNow(service: ProgressDeps): Promise<PassProgress[]> {
-  const { verifications, ringStore, overviewIndex, clock } = service;
+export async function passesNow(deps: ProgressDeps): Promise<PassProgress[]> {
+  const { verifications, ringStore, overviewIndex, clock } = deps;
   const [verification, { rings }] = await Promise.all([verifications.read(), ringStore.read()]);
   const { run, last } = verification?.value ?? {};
   const rotations = ringNames.flatMap((ring) => {

@@ -8,7 +8,7 @@ import type { EpochMs } from '../../src/core/base/time.ts';
 import type { RingName } from '../../src/core/base/vocabulary.ts';
 import type { Answer, KeyRef, KeyVault } from '../../src/core/customerKey/ports.ts';
 import type { OperatorKeys } from '../../src/core/rings/kek.ts';
-import type { RingPorts } from '../../src/core/rings/makeKek.ts';
+import type { OpenRingsDeps } from '../../src/core/rings/makeKek.ts';
 import type { RingStateStore } from '../../src/core/rings/ports.ts';
 import type { RingRoot, RingRow, RingState } from '../../src/core/rings/storedRing.ts';
 import { aBinding, start } from '../builders.ts';
@@ -64,8 +64,8 @@ export interface LogLine {
   readonly fields: LogFields;
 }
 
-export interface RingStage extends RingPorts {
-  readonly ringStore: RingPorts['ringStore'] & RingStateStore;
+export interface RingStage extends OpenRingsDeps {
+  readonly ringStore: OpenRingsDeps['ringStore'] & RingStateStore;
   readonly stored: RingRow[];
   readonly markers: RingRow[];
   readonly states: Map<RingName, RingState>;

@@ -30,13 +30,13 @@ const accountsAtOnce = 5_000;
 const bindingsAtOnce = 50_000;
 
 export function createAccountCache(
-  tools: ReadDeps,
+  deps: ReadDeps,
   policy: Pick<Policy, 'lookSpacingSeconds'>,
   watches: WatchReader,
 ): AccountCache {
   const records = lruCache<Remembered>(accountsAtOnce);
   const bindingIds = lruCache<string>(bindingsAtOnce);
-  const { clock } = tools;
+  const { clock } = deps;
 
   async function remembered(name: string): Promise<AccountView | undefined> {
     const known = records.get(name);
@@ -44,7 +44,7 @@ export function createAccountCache(
     const { record, etag } = known;
     const readAt = clock.now();
     if (record.encryption.type === 'SystemKey') return { record, etag, readAt };
-    const watch = await watches.read(record.encryption.binding.id, tools.bindings);
+    const watch = await watches.read(record.encryption.binding.id, deps.bindings);
     if (watch?.versions[record.encryption.version] === undefined) return undefined;
     return isAccessible(watch) ? { record, etag, watch, readAt } : undefined;
   }
@@ -55,7 +55,7 @@ export function createAccountCache(
       const recent = await remembered(name);
       if (recent !== undefined) return { view: recent, isRemembered: true };
       const at = clock.monotonic();
-      const view = await findAccount(name, { ...tools, accountCache: cache });
+      const view = await findAccount(name, { ...deps, accountCache: cache });
       if (view === undefined) records.delete(name);
       else records.set(name, { record: view.record, etag: view.etag, at });
       return { view, isRemembered: false };

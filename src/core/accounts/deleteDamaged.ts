@@ -10,16 +10,16 @@ import type { DeletingAccount } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
 
 /** Leaves a record that `finishDelete` can delete, or none. @throws LostRace when the row has changed */
-export async function deleteDamaged(folded: string, etag: string, actor: Actor, service: AccountsDeps): Promise<void> {
-  const { accounts, clock } = service;
-  const known = await latestInstance(folded, service);
+export async function deleteDamaged(folded: string, etag: string, actor: Actor, deps: AccountsDeps): Promise<void> {
+  const { accounts, clock } = deps;
+  const known = await latestInstance(folded, deps);
   if (known === undefined) {
-    const withoutSecrets = await service.secrets.clear(folded, etag);
-    const cleared = await service.resources.clear(folded, withoutSecrets);
+    const withoutSecrets = await deps.secrets.clear(folded, etag);
+    const cleared = await deps.resources.clear(folded, withoutSecrets);
     if (!(await accounts.removeRecord(folded, cleared))) throw new LostRace('The record has changed.');
     return;
   }
-  const { audit } = await service.rings();
+  const { audit } = await deps.rings();
   const now = clock.now();
   const entry = appendEntry(
     known.first.chain,
@@ -27,7 +27,7 @@ export async function deleteDamaged(folded: string, etag: string, actor: Actor, 
     { type: 'AccountDeleted', actor },
     now,
     audit.newest,
-    service.random,
+    deps.random,
   );
   const record: DeletingAccount = {
     lifecycle: 'deleting',

@@ -21,11 +21,11 @@ export function isDenial({ code, extras }: KeywardError): boolean {
 }
 
 /** Callers see code and message only, and the two contain cause and remedy. */
-export function failureOf({ code, message, extras }: KeywardError, change: Change, service: AmsDeps): Failure {
+export function failureOf({ code, message, extras }: KeywardError, change: Change, deps: AmsDeps): Failure {
   const { info, details } = extras;
   const cause = info?.cause ?? (isCause(code) ? code : undefined);
   const withCause = cause === undefined || cause === code ? message : `${message} Cause: ${cause}.`;
-  const remedy = typeof cause === 'string' && isCause(cause) ? remedyOf(cause, keyIn(change, service)) : '';
+  const remedy = typeof cause === 'string' && isCause(cause) ? remedyOf(cause, keyIn(change, deps)) : '';
   const others = (details ?? []).map((detail) => detail.message).filter((text) => !message.includes(text));
   const whole = [withCause, message.includes(remedy) ? '' : remedy, ...others].filter(Boolean).join(' ');
   return { code, message: whole, ...defined({ details }) };

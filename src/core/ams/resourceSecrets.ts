@@ -50,14 +50,14 @@ export async function writeSecret(
   ref: ResourceRef,
   input: ResourceSecretInput,
   rows: ReadRows,
-  service: AmsDeps,
+  deps: AmsDeps,
 ): Promise<WrittenSecret> {
   const { kind, id, at } = input;
-  const name = id ?? (kind === 'contentKeys' ? service.random.uuid() : `${ref.type}-${service.random.uuid()}`);
+  const name = id ?? (kind === 'contentKeys' ? deps.random.uuid() : `${ref.type}-${deps.random.uuid()}`);
   const secretRef = refOf(ref.account, kind, name);
   const named = { kind, name: secretRef.name, at };
-  const conditions = id === undefined ? {} : await conditionsFor(ref, secretRef, { at, ...rows }, service);
-  const { secret } = await putSecret(secretRef, secretInput(ref, input, name), conditions, service).catch(
+  const conditions = id === undefined ? {} : await conditionsFor(ref, secretRef, { at, ...rows }, deps);
+  const { secret } = await putSecret(secretRef, secretInput(ref, input, name), conditions, deps).catch(
     (error: unknown) => {
       if (!(error instanceof KeywardError) || error.code !== 'PreconditionFailed') throw error;
       throw new LostRace('Another writer has created a content key with this id.');
@@ -81,16 +81,16 @@ async function conditionsFor(
   ref: ResourceRef,
   secretRef: SecretRef,
   { at, found, current }: Pick<ResourceSecretInput, 'at'> & ReadRows,
-  service: AmsDeps,
+  deps: AmsDeps,
 ): Promise<Preconditions> {
-  const stands = await service.secrets.read(secretRef);
+  const stands = await deps.secrets.read(secretRef);
   if (stands === undefined) return { ifNoneMatch: '*' };
   if (stands.value.of !== pathOfResource(ref) || namesSecret(current?.value, secretRef))
     throw new Refusal('Conflict', `The account already has a content key with the id ${secretRef.name}.`, {
       target: at.join('.'),
     });
   // The row is read after the secret, because a row that was written in between may name the secret.
-  const now = await service.resources.read(ref);
+  const now = await deps.resources.read(ref);
   if (now?.etag !== found?.etag && namesSecret(now?.value, secretRef))
     throw new LostRace('Another writer has created the resource.');
   return { ifMatch: secretEtagOf(stands) };
@@ -104,15 +104,15 @@ export async function takeKey(
   ref: ResourceRef,
   { input, stored }: WrittenSecret,
   record: ActiveAccount,
-  service: AmsDeps,
+  deps: AmsDeps,
 ): Promise<void> {
   if (input.id === undefined) return;
-  const value = { ...stored.value, version: service.random.uuid() };
+  const value = { ...stored.value, version: deps.random.uuid() };
   try {
-    await saveSecret({ ref: stored.ref, row: value, etag: stored.etag }, record, keyward, service);
+    await saveSecret({ ref: stored.ref, row: value, etag: stored.etag }, record, keyward, deps);
   } catch (error) {
     if (!(error instanceof LostRace)) throw error;
-    await putSecret(stored.ref, secretInput(ref, input, input.id), {}, service);
+    await putSecret(stored.ref, secretInput(ref, input, input.id), {}, deps);
   }
 }
 
@@ -131,22 +131,22 @@ export async function removeOrphaned(
   ref: ResourceRef,
   written: readonly WrittenSecret[],
   record: ActiveAccount,
-  service: AmsDeps,
+  deps: AmsDeps,
 ): Promise<void> {
   if (written.length === 0) return;
-  const row = await service.resources.read(ref).catch((error: unknown) => {
+  const row = await deps.resources.read(ref).catch((error: unknown) => {
     if (!(error instanceof Unavailable)) throw error;
     return 'unknown' as const;
   });
   if (row === 'unknown' || row?.isDamaged) return;
   const left = written.map(({ stored }) => stored).filter((secret) => !namesSecret(row?.value, secret.ref));
-  await removeSecrets(left, record, service);
+  await removeSecrets(left, record, deps);
 }
 
 export async function removeSecrets(
   secrets: readonly StoredSecret[],
   record: ActiveAccount,
-  service: AmsDeps,
+  deps: AmsDeps,
 ): Promise<void> {
-  for (const secret of secrets) await removeLeftover(secret, record, service);
+  for (const secret of secrets) await removeLeftover(secret, record, deps);
 }

@@ -12,14 +12,14 @@ const graceMs = 120_000;
  * The operation, for callers of its own subscription. One that was given up without a result has failed.
  * @throws Refusal NotFound
  */
-export async function findOperation(id: string, subscriptionId: string, service: AmsDeps): Promise<Operation> {
-  const found = isOperationId(fold(id)) ? (await service.operations.read(fold(id)))?.value : undefined;
+export async function findOperation(id: string, subscriptionId: string, deps: AmsDeps): Promise<Operation> {
+  const found = isOperationId(fold(id)) ? (await deps.operations.read(fold(id)))?.value : undefined;
   if (found === undefined || !isInSubscription(found.place, { subscriptionId }))
     throw new Refusal('NotFound', 'This subscription has no such operation. Operations are stored for two days.', {
       target: 'operationId',
     });
-  const latest = found.startedAt + service.policy.operationTimeoutSeconds * 1000 + graceMs;
-  if (found.status !== 'InProgress' || service.clock.now() < latest) return found;
+  const latest = found.startedAt + deps.policy.operationTimeoutSeconds * 1000 + graceMs;
+  if (found.status !== 'InProgress' || deps.clock.now() < latest) return found;
   const message = 'The operation was given up before its change. Send the change again.';
   const error = found.pending?.failure ?? { code: 'ServiceUnavailable', message };
   return { ...found, status: 'Failed', endedAt: latest, error };

@@ -48,27 +48,26 @@ type Decide = (current: StoredResource | undefined) => ResourceInput;
 export function putResource(
   ref: ResourceRef,
   decide: Decide,
-  service: AmsDeps,
+  deps: AmsDeps,
 ): Promise<{ row: StoredResource; created: boolean }> {
-  return serialized(ref, service, async () => {
-    const [{ record }, found] = await Promise.all([accountToServe(ref.account, service), service.resources.read(ref)]);
+  return serialized(ref, deps, async () => {
+    const [{ record }, found] = await Promise.all([accountToServe(ref.account, deps), deps.resources.read(ref)]);
     const current = found?.value.instanceId === record.instanceId ? found : undefined;
     const input = decide(current);
     checkSize(input);
     const before = current?.value.secrets ?? [];
-    const replaced = input.secrets === undefined ? [] : await ownSecrets(ref, before, service);
+    const replaced = input.secrets === undefined ? [] : await ownSecrets(ref, before, deps);
     const written: WrittenSecret[] = [];
     try {
-      for (const secret of input.secrets ?? [])
-        written.push(await writeSecret(ref, secret, { found, current }, service));
+      for (const secret of input.secrets ?? []) written.push(await writeSecret(ref, secret, { found, current }, deps));
       const secrets = input.secrets === undefined ? before : written.map(({ named }) => named);
-      const row = await saved(ref, { input, secrets, record, found, current }, service);
-      for (const one of written) await takeKey(ref, one, record, service);
-      await removeSecrets(replaced, record, service);
+      const row = await saved(ref, { input, secrets, record, found, current }, deps);
+      for (const one of written) await takeKey(ref, one, record, deps);
+      await removeSecrets(replaced, record, deps);
       return { row, created: current === undefined };
     } catch (error) {
       // The table may have stored the row although its answer did not arrive.
-      if (!(error instanceof Unavailable)) await removeOrphaned(ref, written, record, service);
+      if (!(error instanceof Unavailable)) await removeOrphaned(ref, written, record, deps);
       throw error;
     }
   });
@@ -97,17 +96,17 @@ interface Saving extends ReadRows {
   readonly record: ActiveAccount;
 }
 
-async function saved(ref: ResourceRef, saving: Saving, service: AmsDeps): Promise<StoredResource> {
+async function saved(ref: ResourceRef, saving: Saving, deps: AmsDeps): Promise<StoredResource> {
   const { input, secrets, record, found, current } = saving;
-  const now = service.clock.now();
+  const now = deps.clock.now();
   const { name, properties } = input;
   const times = { createdAt: current?.value.createdAt ?? now, updatedAt: now };
   const value: ResourceRow = { name, instanceId: record.instanceId, properties, secrets, ...times };
-  const { resources } = service;
+  const { resources } = deps;
   const etag = await (found === undefined ? resources.insert(ref, value) : resources.replace(ref, value, found.etag));
-  const row = etag === undefined ? await standing(ref, value, service) : { ref, value, etag };
+  const row = etag === undefined ? await standing(ref, value, deps) : { ref, value, etag };
   // A delete of the account may have removed its resources just before.
-  const view = await findAccount(ref.account, service);
+  const view = await findAccount(ref.account, deps);
   if (view?.record.instanceId === record.instanceId) return row;
   await resources.remove(ref, row.etag);
   throw accountNotFound(ref.account);
@@ -124,13 +123,13 @@ async function standing(ref: ResourceRef, value: ResourceRow, { resources }: Ams
 }
 
 /** Returns whether there was a resource to delete. @throws Refusal AccountNotFound | CustomerKeyInaccessible */
-export function removeResource(ref: ResourceRef, service: AmsDeps): Promise<boolean> {
-  return serialized(ref, service, async () => {
-    const [{ record }, row] = await Promise.all([accountToServe(ref.account, service), service.resources.read(ref)]);
+export function removeResource(ref: ResourceRef, deps: AmsDeps): Promise<boolean> {
+  return serialized(ref, deps, async () => {
+    const [{ record }, row] = await Promise.all([accountToServe(ref.account, deps), deps.resources.read(ref)]);
     if (row === undefined || !(row.isDamaged || row.value.instanceId === record.instanceId)) return false;
-    const secrets = await ownSecrets(ref, row.value.secrets, service);
-    if (!(await service.resources.remove(ref, row.etag))) throw new LostRace('The resource has changed.');
-    await removeSecrets(secrets, record, service);
+    const secrets = await ownSecrets(ref, row.value.secrets, deps);
+    if (!(await deps.resources.remove(ref, row.etag))) throw new LostRace('The resource has changed.');
+    await removeSecrets(secrets, record, deps);
     return true;
   });
 }

@@ -16,7 +16,7 @@ import type { Log } from '../base/log.ts';
 import { measure } from '../base/metrics.ts';
 import type { AnnouncementsDeps } from './deps.ts';
 import { decisionAfterLostRace } from './outboxDecision.ts';
-import type { Announcer, Outbox, PublishTools } from './ports.ts';
+import type { Announcer, Outbox, PublishDeps } from './ports.ts';
 import { type Due, publishDue } from './publish.ts';
 
 interface Task extends Due {
@@ -27,9 +27,9 @@ interface Task extends Due {
 /** Entries that wait in this process. Further ones are left to the sweep. */
 const mostWaiting = 1_000;
 
-type Tools = PublishTools & { readonly outbox: Outbox } & Pick<AnnouncementsDeps, 'clock' | 'random' | 'log'>;
+type Deps = PublishDeps & { readonly outbox: Outbox } & Pick<AnnouncementsDeps, 'clock' | 'random' | 'log'>;
 
-export function createAnnouncer({ source, topic, outbox, clock, random, log }: Tools): Announcer {
+export function createAnnouncer({ source, topic, outbox, clock, random, log }: Deps): Announcer {
   let waiting: Task[] = [];
   let count = 0;
   let isAtWork = false;

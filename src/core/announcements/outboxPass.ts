@@ -29,10 +29,10 @@ const readsAtOnce = 8;
 const passMs = 60_000;
 const busyDelayMs = 5_000;
 
-type Tools = Pick<AnnouncementsDeps, 'announcer' | 'dailyQueue' | 'clock' | 'log'>;
+type Deps = Pick<AnnouncementsDeps, 'announcer' | 'dailyQueue' | 'clock' | 'log'>;
 
 /** With every sweep: a wake-up where entries wait, and the age of the oldest. */
-export async function wakeAnnouncing({ announcer, dailyQueue, clock, log }: Tools): Promise<void> {
+export async function wakeAnnouncing({ announcer, dailyQueue, clock, log }: Deps): Promise<void> {
   if (announcer === undefined) return;
   announcer.report();
   const now = clock.now();
@@ -45,8 +45,8 @@ export async function wakeAnnouncing({ announcer, dailyQueue, clock, log }: Tool
 
 const oldestOf = (rows: readonly OutboxRow[]): EpochMs => Math.min(...rows.map(({ at }) => at));
 
-export async function announceWaiting(after: string | undefined, service: AnnouncementsDeps): Promise<void> {
-  const { announcer, vaults, clock, dailyQueue } = service;
+export async function announceWaiting(after: string | undefined, deps: AnnouncementsDeps): Promise<void> {
+  const { announcer, vaults, clock, dailyQueue } = deps;
   if (announcer === undefined) return;
   const until = clock.now() + passMs;
   const ticket = await vaults.beginWork('announcements', 2 * passMs);
@@ -57,7 +57,7 @@ export async function announceWaiting(after: string | undefined, service: Announ
   }
   let next = after;
   try {
-    next = await passUntil(until, after, announcer, service);
+    next = await passUntil(until, after, announcer, deps);
   } finally {
     await vaults.endWork('announcements', ticket);
   }
@@ -69,24 +69,24 @@ async function passUntil(
   until: EpochMs,
   from: string | undefined,
   announcer: Announcer,
-  service: AnnouncementsDeps,
+  deps: AnnouncementsDeps,
 ): Promise<string | undefined> {
   let after = from;
   do {
-    const before = service.clock.now() - waitMs;
+    const before = deps.clock.now() - waitMs;
     const { rows, next } = await announcer.outbox.page({ before, limit: rowsAPage, after });
-    const due = await dueOf(rows, announcer, service);
-    if ((await publishAll(due, announcer, service)) === 'failed') return undefined;
+    const due = await dueOf(rows, announcer, deps);
+    if ((await publishAll(due, announcer, deps)) === 'failed') return undefined;
     after = next;
-  } while (after !== undefined && service.clock.now() < until);
+  } while (after !== undefined && deps.clock.now() < until);
   return after;
 }
 
 /** Rows to publish with their entries, in order. Rows that never will be are deleted. */
-async function dueOf(rows: readonly OutboxRow[], { outbox }: Announcer, service: AnnouncementsDeps): Promise<Due[]> {
-  const { clock, log } = service;
+async function dueOf(rows: readonly OutboxRow[], { outbox }: Announcer, deps: AnnouncementsDeps): Promise<Due[]> {
+  const { clock, log } = deps;
   if (rows.length === 0) return [];
-  const { audit } = await service.rings();
+  const { audit } = await deps.rings();
   const visited = await pLimit(readsAtOnce).map(rows, async (row): Promise<Due | undefined> => {
     try {
       const standing = await outbox.entries(row);

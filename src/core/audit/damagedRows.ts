@@ -6,7 +6,7 @@ import { describeError } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';
 import { rateLimiter } from '../base/rateLimiter.ts';
 import type { AuditDeps } from './deps.ts';
-import { recordForService, type ServiceAuditTools } from './serviceAudit.ts';
+import { recordForService, type ServiceAuditDeps } from './serviceAudit.ts';
 
 const logEveryMs = 60_000;
 /** A damaged row is read every minute, and an entry per read would fill the chain. */
@@ -15,13 +15,13 @@ const keyward = { kind: 'keyward', id: 'integrity' } as const;
 
 export type ReportDamage = (place: RowPlace) => void;
 
-export function createDamageReporter(tools: ServiceAuditTools & Pick<AuditDeps, 'log'>): ReportDamage {
-  const { clock, log } = tools;
+export function createDamageReporter(deps: ServiceAuditDeps & Pick<AuditDeps, 'log'>): ReportDamage {
+  const { clock, log } = deps;
   const [logged, audited] = [rateLimiter(clock, logEveryMs), rateLimiter(clock, auditEveryMs)];
 
   async function audit(row: string): Promise<void> {
     try {
-      await recordForService([{ type: 'StateDamaged', actor: keyward, row }], tools);
+      await recordForService([{ type: 'StateDamaged', actor: keyward, row }], deps);
     } catch (error) {
       audited.release([row]);
       log.warn('A damaged row was not audited', { row, error: describeError(error) });

@@ -15,11 +15,11 @@ import type { Sealing, ServiceAuditStore, ServiceHead } from './ports.ts';
 
 export const serviceChain = 'service';
 
-export type ServiceAuditTools = Pick<AuditDeps, 'serviceAudit' | 'rings' | 'clock' | 'random'>;
+export type ServiceAuditDeps = Pick<AuditDeps, 'serviceAudit' | 'rings' | 'clock' | 'random'>;
 
 export async function recordForService(
   facts: readonly AuditFacts[],
-  { serviceAudit, rings, clock, random }: ServiceAuditTools,
+  { serviceAudit, rings, clock, random }: ServiceAuditDeps,
 ): Promise<void> {
   const { audit } = await rings();
   let isOlder = false;

@@ -47,19 +47,19 @@ export function keyInQuestion(
  */
 export async function holdingsOf(
   keys: readonly IndexedKey[],
-  service: OverviewDeps,
+  deps: OverviewDeps,
 ): Promise<{ readonly holdings: readonly Holding[]; readonly isComplete: boolean }> {
   const limit = pLimit(readsAtOnce);
   const reads: Promise<Holding | undefined>[] = [];
   let isComplete = true;
   for (const { watch } of keys) {
     const { id, keyName } = watch.binding;
-    for await (const row of boundAccounts(id, {}, service)) {
+    for await (const row of boundAccounts(id, {}, deps)) {
       isComplete = reads.length < mostHoldings;
       if (!isComplete) break;
       reads.push(
         limit(async () => {
-          const account = await accountOfRow(row, id, service);
+          const account = await accountOfRow(row, id, deps);
           if (account === undefined) return undefined;
           if (account === 'damaged')
             return { account: row.value.name, keyName, version: row.value.version, isPinned: !row.value.follows };

@@ -76,8 +76,8 @@ const ownerMs = 60_000;
 const mostWatches = 500;
 const watchMs = 10_000;
 
-export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
-  const { overviewIndex: index, timelineIndex, bindings, claims, clock, log, gather } = tools;
+export function createOverviewWriter(deps: WriterDeps): OverviewWriter {
+  const { overviewIndex: index, timelineIndex, bindings, claims, clock, log, gather } = deps;
   const background = createBackgroundWork(gather, log);
   const serviceCounts = createServiceCounts(index);
   const known = { accounts: lruCache<IndexedAccount>(mostRemembered), keys: lruCache<string>(mostRemembered) };
@@ -140,7 +140,7 @@ export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
     const counts: Record<string, number> = {};
     for (const version of Object.keys(versions)) {
       let count = 0;
-      for await (const _ of boundAccounts(binding.id, { version }, tools)) count += 1;
+      for await (const _ of boundAccounts(binding.id, { version }, deps)) count += 1;
       counts[version] = count;
     }
     return counts;

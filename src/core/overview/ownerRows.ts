@@ -36,7 +36,7 @@ export interface OwnerRows {
   watch(owner: string, watch: IndexedWatch, byVersion: IndexedKey['byVersion']): Promise<void>;
 }
 
-interface OwnerTools {
+interface OwnerDeps {
   readonly index: OverviewIndex;
   /** Of a key that the index does not have. */
   readonly watchOf: (bindingId: string) => Promise<IndexedWatch | undefined>;
@@ -48,7 +48,7 @@ const mostOwners = 2_000;
 /** A key with so few accounts is marked together with them. */
 const fewAccounts = 10;
 
-export function createOwnerRows({ index, watchOf, onDifference }: OwnerTools): OwnerRows {
+export function createOwnerRows({ index, watchOf, onDifference }: OwnerDeps): OwnerRows {
   const serialize = keyedMutex();
   const known = lruCache<Stored<Counts>>(mostOwners);
 

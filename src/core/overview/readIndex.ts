@@ -42,10 +42,10 @@ export async function readAll<T>(
   { limit, after, select, isWhole }: ReadRequest<T>,
   owner: string | undefined,
   budget: CallBudget,
-  tools: OverviewDeps,
+  deps: OverviewDeps,
 ): Promise<ReadPage<T>> {
-  const index = tools.overviewIndex;
-  const versionOf = versionReader(budget, tools);
+  const index = deps.overviewIndex;
+  const versionOf = versionReader(budget, deps);
   const take = isWhole ? Math.min(rowsPerCall, limit * rowsPerAccount) : rowsPerCall;
   const rows: T[] = [];
   let at = after ?? (owner === undefined ? undefined : { owner });
@@ -90,9 +90,9 @@ export async function readStops<T>(
   { limit, after, select }: ReadRequest<T>,
   stops: readonly KeyStop[],
   budget: CallBudget,
-  tools: OverviewDeps,
+  deps: OverviewDeps,
 ): Promise<ReadPage<T>> {
-  const versionOf = versionReader(budget, tools);
+  const versionOf = versionReader(budget, deps);
   const rows: T[] = [];
   let next = after;
   for (const { key, accounts } of stops) {
@@ -103,7 +103,7 @@ export async function readStops<T>(
       if (accounts === undefined && budget.left === 0) return { rows, ...defined({ next }) };
       const page: OfKey =
         accounts === undefined
-          ? await ofKey({ owner, bindingId, name }, budget, tools)
+          ? await ofKey({ owner, bindingId, name }, budget, deps)
           : { accounts: accounts.filter((one) => name === undefined || one.name > name), isLast: true };
       for (const account of page.accounts) {
         const version = await versionOf(account, key);

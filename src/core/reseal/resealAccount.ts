@@ -49,11 +49,11 @@ export async function processAccount(
   name: string,
   ring: RingName,
   rotation: Pick<RingRotation, 'phase' | 'to'>,
-  service: ResealDeps,
+  deps: ResealDeps,
 ): Promise<PageResult> {
   const visited: PageResult = { found: 0, moved: 0, stuck: 0 };
-  const account = await resealRecord(name, ring, rotation, visited, service);
-  if (account !== undefined && ring === 'at-rest') await resealSecrets(name, account, visited, service);
+  const account = await resealRecord(name, ring, rotation, visited, deps);
+  if (account !== undefined && ring === 'at-rest') await resealSecrets(name, account, visited, deps);
   return visited;
 }
 
@@ -63,20 +63,20 @@ async function resealRecord(
   ring: RingName,
   { phase, to }: Pick<RingRotation, 'phase' | 'to'>,
   visited: PageResult,
-  service: ResealDeps,
+  deps: ResealDeps,
 ): Promise<Stored<ActiveAccount> | undefined> {
   return retryLostRaces(async () => {
-    const stored = await service.accounts.read(name);
+    const stored = await deps.accounts.read(name);
     if (stored?.value.lifecycle !== 'active') return undefined;
     const account = { value: stored.value, etag: stored.etag };
     try {
-      const keys = resealed(account.value, await service.rings(), service.random);
+      const keys = resealed(account.value, await deps.rings(), deps.random);
       const isNoted = phase !== 'retiring' || account.value.keksFrom?.[ring] === to;
       if (keys === undefined && isNoted) return account;
       const keksFrom = isNoted ? {} : { keksFrom: { ...account.value.keksFrom, [ring]: to } };
       const entry = { type: 'AccountKeyResealed', actor: { kind: 'keyward', id: 'rings' } } as const;
       const entries = keys === undefined ? [] : [entry];
-      await saveWithSameEtag(account, { ...account.value, ...keys, ...keksFrom }, entries, service);
+      await saveWithSameEtag(account, { ...account.value, ...keys, ...keksFrom }, entries, deps);
       if (keys === undefined) return account;
       visited.found += 1;
       visited.moved += 1;
@@ -84,7 +84,7 @@ async function resealRecord(
       if (!(error instanceof KeyMaterialMismatch)) throw error;
       visited.found += 1;
       visited.stuck += 1;
-      service.log.error('An account key does not match its record', { account: name });
+      deps.log.error('An account key does not match its record', { account: name });
     }
     return account;
   });
@@ -134,16 +134,16 @@ async function resealSecrets(
   name: string,
   account: Stored<ActiveAccount>,
   visited: PageResult,
-  service: ResealDeps,
+  deps: ResealDeps,
 ): Promise<void> {
   const limit = pLimit(rowsAtOnce);
   for (let after: string | undefined, isLast = false; !isLast; ) {
-    const page = await service.secrets.page(name, { limit: rowsAPage, ...defined({ after }) });
-    const { atRest } = await service.rings();
+    const page = await deps.secrets.page(name, { limit: rowsAPage, ...defined({ after }) });
+    const { atRest } = await deps.rings();
     const broken: StoredSecret[] = [];
     const saves = page.rows.map((row) =>
       limit(async () => {
-        const moved = await resealSecret(row, account.value, atRest, service);
+        const moved = await resealSecret(row, account.value, atRest, deps);
         if (moved === 'newest') return;
         visited.found += 1;
         if (moved === 'moved') visited.moved += 1;
@@ -151,7 +151,7 @@ async function resealSecrets(
       }),
     );
     await Promise.all(saves);
-    if (broken.length > 0) visited.stuck += await alarmed(broken, account, service);
+    if (broken.length > 0) visited.stuck += await alarmed(broken, account, deps);
     after = page.next;
     isLast = after === undefined;
   }
@@ -181,13 +181,13 @@ async function resealSecret(
 async function alarmed(
   rows: readonly StoredSecret[],
   account: Stored<ActiveAccount>,
-  service: ResealDeps,
+  deps: ResealDeps,
 ): Promise<number> {
-  const now = await service.accounts.read(account.value.name);
+  const now = await deps.accounts.read(account.value.name);
   if (now?.value.instanceId !== account.value.instanceId) return 0;
   const limit = pLimit(rowsAtOnce);
-  const again = await Promise.all(rows.map(({ ref }) => limit(() => service.secrets.read(ref))));
+  const again = await Promise.all(rows.map(({ ref }) => limit(() => deps.secrets.read(ref))));
   const still = rows.filter(({ etag }, n) => again[n]?.etag === etag).map(({ ref }) => ref);
-  if (still.length > 0) await alarm({ record: account.value, etag: account.etag }, still, service);
+  if (still.length > 0) await alarm({ record: account.value, etag: account.etag }, still, deps);
   return still.length;
 }

@@ -11,17 +11,17 @@ export const sliceMs = 20_000;
 const namesAPage = 48;
 const accountsAtOnce = 8;
 
-export async function processPart(part: PassPart, ring: RingName, rotation: RingRotation, service: ResealDeps) {
+export async function processPart(part: PassPart, ring: RingName, rotation: RingRotation, deps: ResealDeps) {
   const { until } = part;
-  const end = service.clock.now() + sliceMs;
+  const end = deps.clock.now() + sliceMs;
   const counts = { visited: 0, found: 0, moved: 0, stuck: 0 };
   for (let { after } = part; ; ) {
-    const page = await service.accounts.names(namesAPage, after);
+    const page = await deps.accounts.names(namesAPage, after);
     const names = until === undefined ? page : page.filter((name) => name <= until);
     for (let next = 0; next < names.length; next += accountsAtOnce) {
-      if (service.clock.now() >= end) return { ...counts, reached: defined({ after, until }) as PassPart };
+      if (deps.clock.now() >= end) return { ...counts, reached: defined({ after, until }) as PassPart };
       const some = names.slice(next, next + accountsAtOnce);
-      const results = await Promise.all(some.map((name) => processOne(name, ring, rotation, service)));
+      const results = await Promise.all(some.map((name) => processOne(name, ring, rotation, deps)));
       for (const one of results) for (const count of ['found', 'moved', 'stuck'] as const) counts[count] += one[count];
       counts.visited += some.length;
       after = some.at(-1);
@@ -34,17 +34,12 @@ export async function processPart(part: PassPart, ring: RingName, rotation: Ring
  * A failure of one account does not stop the others, and Keyward retains the older generation. Without storage the pass
  * stops.
  */
-async function processOne(
-  name: string,
-  ring: RingName,
-  rotation: RingRotation,
-  service: ResealDeps,
-): Promise<PageResult> {
+async function processOne(name: string, ring: RingName, rotation: RingRotation, deps: ResealDeps): Promise<PageResult> {
   try {
-    return await processAccount(name, ring, rotation, service);
+    return await processAccount(name, ring, rotation, deps);
   } catch (error) {
     if (error instanceof Unavailable && error.code === 'StorageUnavailable') throw error;
-    service.log.error('An account could not be resealed under the newest ring generation', {
+    deps.log.error('An account could not be resealed under the newest ring generation', {
       account: name,
       ring,
       error: describeError(error),

@@ -31,31 +31,31 @@ interface Round extends DuePass {
   readonly parts: readonly PassPart[];
 }
 
-export async function workOnPass(ring: RingName, service: ResealDeps): Promise<void> {
+export async function workOnPass(ring: RingName, deps: ResealDeps): Promise<void> {
   let isMoreDue = false;
   try {
-    isMoreDue = await workOnFreePart(ring, service);
+    isMoreDue = await workOnFreePart(ring, deps);
   } catch (error) {
     // Another worker has continued the pass, and the state holds its progress.
     if (!(error instanceof LostRace)) throw error;
-    service.log.info('Another worker continued the pass of a ring', { ring });
+    deps.log.info('Another worker continued the pass of a ring', { ring });
   }
   // After the lock is released, because the woken worker would otherwise find the lock taken.
-  if (isMoreDue) await wakePass(ring, service);
+  if (isMoreDue) await wakePass(ring, deps);
 }
 
 /** Returns whether more work is due at once. */
-async function workOnFreePart(ring: RingName, service: ResealDeps): Promise<boolean> {
-  const due = await duePass(ring, service);
+async function workOnFreePart(ring: RingName, deps: ResealDeps): Promise<boolean> {
+  const due = await duePass(ring, deps);
   if (due === undefined) return false;
-  const round = roundIn(due) ?? (await beginRound(ring, due, service));
+  const round = roundIn(due) ?? (await beginRound(ring, due, deps));
   for (const [n, { isOver }] of round.parts.entries()) {
     if (isOver) continue;
-    const isMoreDue = await alone(`ring-${ring}-${n}`, () => workOnPart(ring, n, service), service);
+    const isMoreDue = await alone(`ring-${ring}-${n}`, () => workOnPart(ring, n, deps), deps);
     if (isMoreDue !== undefined) return isMoreDue;
   }
   if (!round.parts.every(({ isOver }) => isOver)) return false;
-  return (await alone(`ring-${ring}`, () => workOnRest(ring, service), service)) ?? false;
+  return (await alone(`ring-${ring}`, () => workOnRest(ring, deps), deps)) ?? false;
 }
 
 /** Undefined: another worker has the lock. */
@@ -87,18 +87,18 @@ async function duePass(
 const roundIn = (due: DuePass): Round | undefined => due.pass.parts && { ...due, parts: due.pass.parts };
 
 /** Undefined: none has begun, or none is due. */
-async function dueRound(ring: RingName, service: ResealDeps): Promise<Round | undefined> {
-  const due = await duePass(ring, service);
+async function dueRound(ring: RingName, deps: ResealDeps): Promise<Round | undefined> {
+  const due = await duePass(ring, deps);
   return due && roundIn(due);
 }
 
 /** A round that waited for stuck rows starts its counts at zero. @throws LostRace */
-async function beginRound(ring: RingName, due: DuePass, service: ResealDeps): Promise<Round> {
-  const parts = partsOf((await service.dailyPass.read())?.bounds.names ?? []);
+async function beginRound(ring: RingName, due: DuePass, deps: ResealDeps): Promise<Round> {
+  const parts = partsOf((await deps.dailyPass.read())?.bounds.names ?? []);
   const { rows: _, ...waiting } = due.pass;
   const pass: RingPass = { ...waiting, parts, visited: 0, found: 0, stuck: 0 };
-  await save(ring, due.stored, { ...due.rotation, pass }, service);
-  for (const _ of parts.slice(1)) await wakePass(ring, service);
+  await save(ring, due.stored, { ...due.rotation, pass }, deps);
+  for (const _ of parts.slice(1)) await wakePass(ring, deps);
   return { ...due, pass, parts };
 }
 
@@ -108,19 +108,19 @@ export function partsOf(bounds: readonly string[]): PassPart[] {
   return [...ends, undefined].map((until, n) => defined({ after: ends[n - 1], until }));
 }
 
-async function workOnPart(ring: RingName, n: number, service: ResealDeps): Promise<boolean> {
-  const round = await dueRound(ring, service);
+async function workOnPart(ring: RingName, n: number, deps: ResealDeps): Promise<boolean> {
+  const round = await dueRound(ring, deps);
   const part = round?.parts[n];
   // Over since this worker chose it: another part may be free.
   if (round === undefined || part === undefined || part.isOver) return part !== undefined;
-  await assertSealing(ring, round.rotation, service);
-  const { reached, ...counts } = await processPart(part, ring, round.rotation, service);
-  const parts = await retryLostRaces(() => savePart(ring, n, round, reached, counts, service));
+  await assertSealing(ring, round.rotation, deps);
+  const { reached, ...counts } = await processPart(part, ring, round.rotation, deps);
+  const parts = await retryLostRaces(() => savePart(ring, n, round, reached, counts, deps));
   return !reached.isOver || parts.every(({ isOver }) => isOver);
 }
 
-async function assertSealing(ring: RingName, rotation: RingRotation, service: ResealDeps): Promise<void> {
-  if (ringIn(await service.rings('fresh'), ring).newest.generation === rotation.to) return;
+async function assertSealing(ring: RingName, rotation: RingRotation, deps: ResealDeps): Promise<void> {
+  if (ringIn(await deps.rings('fresh'), ring).newest.generation === rotation.to) return;
   throw new Unavailable('ServiceUnavailable', `This process cannot seal with the newest KEK of the ${ring} ring.`, 10);
 }
 
@@ -136,9 +136,9 @@ async function savePart(
   began: Round,
   reached: PassPart,
   counts: Counts,
-  service: ResealDeps,
+  deps: ResealDeps,
 ): Promise<readonly PassPart[]> {
-  const now = await dueRound(ring, service);
+  const now = await dueRound(ring, deps);
   if (now === undefined || !isSameRound(now, began) || now.parts[n]?.after !== began.parts[n]?.after) return [];
   const parts = now.parts.with(n, reached);
   const { visited, found, moved, stuck } = now.pass;
@@ -148,8 +148,8 @@ async function savePart(
     moved: moved + counts.moved,
     stuck: stuck + counts.stuck,
   };
-  await save(ring, now.stored, { ...now.rotation, pass: { ...now.pass, ...sums, parts } }, service);
-  logProgress(ring, now, sums, service);
+  await save(ring, now.stored, { ...now.rotation, pass: { ...now.pass, ...sums, parts } }, deps);
+  logProgress(ring, now, sums, deps);
   return parts;
 }
 
@@ -171,31 +171,31 @@ function logProgress(
 }
 
 /** When all accounts are processed: the rows of the tables, and the end of the round. Returns whether more is due. */
-async function workOnRest(ring: RingName, service: ResealDeps): Promise<boolean> {
-  const round = await dueRound(ring, service);
+async function workOnRest(ring: RingName, deps: ResealDeps): Promise<boolean> {
+  const round = await dueRound(ring, deps);
   if (round === undefined || !round.parts.every(({ isOver }) => isOver)) return false;
   const { stored, rotation } = round;
   let { pass } = round;
   if (ring === 'at-rest') {
-    await assertSealing(ring, rotation, service);
-    const result = await renewRows(pass, rotation.to, service.clock.now() + sliceMs, service);
+    await assertSealing(ring, rotation, deps);
+    const result = await renewRows(pass, rotation.to, deps.clock.now() + sliceMs, deps);
     pass = result.pass;
-    logProgress(ring, round, pass, service);
+    logProgress(ring, round, pass, deps);
     if (!result.isOver) {
-      await save(ring, stored, { ...rotation, pass }, service);
+      await save(ring, stored, { ...rotation, pass }, deps);
       return true;
     }
   }
   if (pass.found === 0 && rotation.phase === 'retiring') {
-    await destroyOlder(ring, rotation, service);
+    await destroyOlder(ring, rotation, deps);
     return false;
   }
   if (pass.stuck > 0)
-    service.log.error('Unreadable rows prevent the destruction of an older ring generation', {
+    deps.log.error('Unreadable rows prevent the destruction of an older ring generation', {
       ring,
       stuck: pass.stuck,
     });
-  await save(ring, stored, { ...rotation, pass: afterRound(pass, service.clock.now()) }, service);
+  await save(ring, stored, { ...rotation, pass: afterRound(pass, deps.clock.now()) }, deps);
   return false;
 }
 

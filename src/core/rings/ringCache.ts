@@ -14,7 +14,7 @@ import type { Keks } from '../crypto/keks.ts';
 import { forgetKek } from '../crypto/subkeys.ts';
 import { arrivingMs, olderKeyWaitMs, ringAgeMs, sureMs } from './durations.ts';
 import { vouchers } from './kek.ts';
-import { makeRing, type RingPorts } from './makeKek.ts';
+import { makeRing, type OpenRingsDeps } from './makeKek.ts';
 import { noOpenKeks, type OpenFailure, type OpenKeks, openAtRest, openNew } from './openKeks.ts';
 import type { LoadedRings } from './ports.ts';
 import type { Rings } from './ring.ts';
@@ -25,8 +25,8 @@ import { liftedTo, validateRefresh } from './validateRefresh.ts';
 const retryMs = 10_000;
 
 /** `fresh`: as the tables are at a time after the call, or an error. */
-export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings> {
-  const { clock, log } = ports;
+export function createRings(deps: OpenRingsDeps): (read?: 'fresh') => Promise<Rings> {
+  const { clock, log } = deps;
   const opened = noOpenKeks();
   /** No longer handed out. A handler may still be sealing with one, for as long as handlers run. */
   const leaving: { readonly kek: Kek; readonly at: number }[] = [];
@@ -67,13 +67,13 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
    */
   async function open(): Promise<{ loaded: LoadedRings; failures: readonly OpenFailure[] }> {
     for (;;) {
-      const loaded = await ports.ringStore.load();
-      const failures = await openNew(opened, loaded, ports);
+      const loaded = await deps.ringStore.load();
+      const failures = await openNew(opened, loaded, deps);
       const missing = ringNames.find((ring) => loaded.wrappings[ring].length === 0 && opened[ring].size === 0);
       if (missing === undefined) return { loaded, failures };
       const [failure] = failures;
       if (failure !== undefined) throw failure.error;
-      await makeRing(missing, loaded.isUsed(missing), voucherOf(missing, opened), ports);
+      await makeRing(missing, loaded.isUsed(missing), voucherOf(missing, opened), deps);
     }
   }
 
@@ -94,10 +94,10 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
    * the service's chain has an entry for each activation.
    */
   async function neverBelow(stored: StoredRings, atRest: Pick<Keks, 'kek'>): Promise<StoredRings> {
-    let { sealing, isLast } = await ports.ringStore.readSealing(atRest);
+    let { sealing, isLast } = await deps.ringStore.readSealing(atRest);
     if (!isLast) {
       log.error('The head of the audit chain of the service is not its last entry');
-      ({ sealing = {} } = await provenHead(ports.serviceAudit, auditKeks(opened)));
+      ({ sealing = {} } = await provenHead(deps.serviceAudit, auditKeks(opened)));
     }
     const of = (ring: RingName): StoredRing => liftedTo(sealing[ring] ?? 0, ring, stored.rings[ring], log);
     return { ...stored, rings: { system: of('system'), 'at-rest': of('at-rest'), audit: of('audit') } };

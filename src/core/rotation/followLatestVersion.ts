@@ -45,14 +45,14 @@ export async function followLatest(
   until: EpochMs,
   isSweep: boolean,
   following: VersionCheck,
-  service: RotationDeps,
+  deps: RotationDeps,
 ): Promise<Followed> {
   const { runs, spending } = following;
   const bindingId = stored.value.binding.id;
   let watch = stored;
-  if (!runs.has(bindingId) || isVersionCheckDue(stored.value, service.clock.now(), isSweep, service.policy)) {
+  if (!runs.has(bindingId) || isVersionCheckDue(stored.value, deps.clock.now(), isSweep, deps.policy)) {
     runs.delete(bindingId);
-    watch = await checkVersion(stored, following, service);
+    watch = await checkVersion(stored, following, deps);
   }
   const run = runs.get(bindingId);
   if (run === undefined) return { watch, unfinished: false };
@@ -60,20 +60,19 @@ export async function followLatest(
   await spending.open();
   const cost = costOf(run.target);
   const atOnce = Math.min(maxAtOnce, Math.ceil(spending.perSecond(cost) * accountSeconds));
-  const paced = { ...service, keyVault: spending.paced(cost) };
+  const paced = { ...deps, keyVault: spending.paced(cost) };
   const failedBefore = run.failed;
   const slice = await rewrapBatch(run, { until, atOnce, most: following.left }, paced);
   following.left -= slice.rewrapped;
-  if (slice.rewrapped > 0) measure(service.log, 'keyward.rewraps', slice.rewrapped, { result: 'done' });
-  if (run.failed > failedBefore)
-    measure(service.log, 'keyward.rewraps', run.failed - failedBefore, { result: 'failed' });
-  const isComplete = run.isOver && run.failed === 0 && !(await leavesAccounts(run, service));
-  const current = (slice.rewrapped > 0 ? await service.bindings.readWatch(bindingId) : undefined) ?? watch;
+  if (slice.rewrapped > 0) measure(deps.log, 'keyward.rewraps', slice.rewrapped, { result: 'done' });
+  if (run.failed > failedBefore) measure(deps.log, 'keyward.rewraps', run.failed - failedBefore, { result: 'failed' });
+  const isComplete = run.isOver && run.failed === 0 && !(await leavesAccounts(run, deps));
+  const current = (slice.rewrapped > 0 ? await deps.bindings.readWatch(bindingId) : undefined) ?? watch;
   const decide = (before: Watch) => withSlice(before, run, slice, isComplete);
   const facts = (before: Watch) => batchFacts(before, run, slice, isComplete);
-  watch = await updateWatch(current, decide, service, facts);
+  watch = await updateWatch(current, decide, deps, facts);
   if (slice.error !== undefined) throw slice.error;
-  if (run.isOver) watch = await readExpiries(watch, run, following, service);
+  if (run.isOver) watch = await readExpiries(watch, run, following, deps);
   const isStopped = run.isOver || (slice.stop !== undefined && slice.stop.cause !== 'Throttled');
   if (isStopped) runs.delete(bindingId);
   return { watch, unfinished: !isStopped };
@@ -83,28 +82,28 @@ export async function followLatest(
 export async function checkVersion(
   stored: Stored<Watch>,
   following: VersionCheck,
-  service: RotationDeps,
+  deps: RotationDeps,
 ): Promise<Stored<Watch>> {
-  const beganAt = service.clock.now();
+  const beganAt = deps.clock.now();
   const { binding, latest } = stored.value;
   const when = { beganAt, plannedAt: stored.value.nextVersionCheckAt };
   const answer = await following.spending.counted(costOf(latest)).describe(binding);
-  measure(service.log, 'keyward.newest.reads', 1, { cause: answer.ok ? 'none' : answer.cause });
-  const decide = (watch: Watch) => withLatest(watch, answer, when, service.policy);
-  const found = await updateWatch(stored, decide, service, versionFacts);
+  measure(deps.log, 'keyward.newest.reads', 1, { cause: answer.ok ? 'none' : answer.cause });
+  const decide = (watch: Watch) => withLatest(watch, answer, when, deps.policy);
+  const found = await updateWatch(stored, decide, deps, versionFacts);
   // A version that has become unusable wraps nothing new, also when it already wraps an account key.
   const isUsable = answer.ok && brokenRules(answer.value, beganAt).length === 0;
   // A version that denies its accounts is no target: its next look restores them first, then the others are re-wrapped.
   const isRefused = answer.ok && found.value.versions[answer.value.version]?.status === 'Inaccessible';
   if (isUsable && !isRefused && found.value.targetVersion === answer.value.version)
-    following.runs.set(binding.id, beginRun(found.value, answer.value, service));
+    following.runs.set(binding.id, beginRun(found.value, answer.value, deps));
   return found;
 }
 
 /** Due by time, or because an account is still on an older version. A denied key gets no check. */
-export async function isFollowDue(watch: Watch, isSweep: boolean, service: RotationDeps): Promise<boolean> {
+export async function isFollowDue(watch: Watch, isSweep: boolean, deps: RotationDeps): Promise<boolean> {
   if (isSilent(watch)) return false;
-  if (isVersionCheckDue(watch, service.clock.now(), isSweep, service.policy)) return true;
+  if (isVersionCheckDue(watch, deps.clock.now(), isSweep, deps.policy)) return true;
   const { targetVersion, unusableVersion, rotation, forced } = watch;
   // A failed account is tried again with the next version check, and not with every message.
   const hasFailed =
@@ -112,16 +111,16 @@ export async function isFollowDue(watch: Watch, isSweep: boolean, service: Rotat
   if (targetVersion === undefined || hasFailed) return false;
   if (forced !== undefined) return true;
   for (const version of openOutdatedVersions(watch)) {
-    if (await isAnyBound(watch.binding.id, { version, onlyFollowing: true }, service)) return true;
+    if (await isAnyBound(watch.binding.id, { version, onlyFollowing: true }, deps)) return true;
   }
   return false;
 }
 
 /** Accounts on versions that do not unwrap now: they wait until these do. */
-async function leavesAccounts(run: RewrapRun, service: RotationDeps): Promise<boolean> {
+async function leavesAccounts(run: RewrapRun, deps: RotationDeps): Promise<boolean> {
   for (const version of outdatedVersions(run.watch)) {
     if (run.watch.versions[version]?.status === 'Accessible' && !run.blocked.has(version)) continue;
-    if (await isAnyBound(run.watch.binding.id, { version, onlyFollowing: true }, service)) return true;
+    if (await isAnyBound(run.watch.binding.id, { version, onlyFollowing: true }, deps)) return true;
   }
   return false;
 }
@@ -131,15 +130,15 @@ async function readExpiries(
   stored: Stored<Watch>,
   run: RewrapRun,
   following: VersionCheck,
-  service: RotationDeps,
+  deps: RotationDeps,
 ): Promise<Stored<Watch>> {
   let watch = stored;
   const keyVault = following.spending.counted(costOf(run.target));
-  for (const version of run.moved === 0 ? unreadExpiries(stored.value, service.clock.now()) : []) {
+  for (const version of run.moved === 0 ? unreadExpiries(stored.value, deps.clock.now()) : []) {
     const answer = await keyVault.describe(stored.value.binding, version);
     if (!answer.ok) break;
-    const read = (before: Watch) => withExpiry(before, answer.value, service.clock.now(), service.policy);
-    watch = await updateWatch(watch, read, service);
+    const read = (before: Watch) => withExpiry(before, answer.value, deps.clock.now(), deps.policy);
+    watch = await updateWatch(watch, read, deps);
   }
   return watch;
 }

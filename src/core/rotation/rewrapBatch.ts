@@ -64,7 +64,7 @@ export interface RewrapBatch {
   error?: unknown;
 }
 
-export function beginRun(watch: Watch, target: KeyDescription, service: RotationDeps): RewrapRun {
+export function beginRun(watch: Watch, target: KeyDescription, deps: RotationDeps): RewrapRun {
   const blocked = new Set<string>();
   return {
     watch,
@@ -72,25 +72,25 @@ export function beginRun(watch: Watch, target: KeyDescription, service: Rotation
     blocked,
     again: [],
     actor: watch.forced?.by ?? keyward,
-    rows: rowsToVisit(watch, blocked, service),
+    rows: rowsToVisit(watch, blocked, deps),
     isWatched: watch.versions[target.version] !== undefined,
     isInDoubt: watch.unusableVersion?.version === target.version,
     isOver: false,
     failed: 0,
     failures: [],
     moved: 0,
-    startedAt: service.clock.now(),
+    startedAt: deps.clock.now(),
   };
 }
 
 async function* rowsToVisit(
   watch: Watch,
   blocked: ReadonlySet<string>,
-  service: RotationDeps,
+  deps: RotationDeps,
 ): AsyncGenerator<BoundRow, void> {
   const inPlace = watch.forced === undefined || watch.targetVersion === undefined ? [] : [watch.targetVersion];
   for (const version of [...openOutdatedVersions(watch), ...inPlace]) {
-    for await (const row of boundAccounts(watch.binding.id, { version, onlyFollowing: true }, service)) {
+    for await (const row of boundAccounts(watch.binding.id, { version, onlyFollowing: true }, deps)) {
       if (blocked.has(version)) break;
       yield row;
     }
@@ -105,19 +105,19 @@ export interface SliceLimits {
 }
 
 /** Continues the run within the limits. Finishes accounts that are begun. */
-export async function rewrapBatch(run: RewrapRun, limits: SliceLimits, service: RotationDeps): Promise<RewrapBatch> {
+export async function rewrapBatch(run: RewrapRun, limits: SliceLimits, deps: RotationDeps): Promise<RewrapBatch> {
   const slice: RewrapBatch = { rewrapped: 0 };
   let underWay = 0;
   const goesOn = () => !run.isOver && slice.stop === undefined && slice.error === undefined;
-  const mayBegin = () => goesOn() && service.clock.now() < limits.until && slice.rewrapped + underWay < limits.most;
+  const mayBegin = () => goesOn() && deps.clock.now() < limits.until && slice.rewrapped + underWay < limits.most;
   const visitor = async () => {
     while (mayBegin()) {
       underWay += 1;
-      await processNext(run, slice, service);
+      await processNext(run, slice, deps);
       underWay -= 1;
     }
   };
-  if (run.isInDoubt || !run.isWatched) await processNext(run, slice, service);
+  if (run.isInDoubt || !run.isWatched) await processNext(run, slice, deps);
   await Promise.all(Array.from({ length: limits.atOnce }, visitor));
   if (run.again.length > 0) run.isOver = false;
   return slice;
@@ -127,19 +127,19 @@ export async function rewrapBatch(run: RewrapRun, limits: SliceLimits, service: 
  * Never throws. A failure of more than one account ends the batch, and is returned once all running accounts have
  * finished.
  */
-async function processNext(run: RewrapRun, slice: RewrapBatch, service: RotationDeps): Promise<void> {
+async function processNext(run: RewrapRun, slice: RewrapBatch, deps: RotationDeps): Promise<void> {
   try {
     const row = run.again.pop() ?? (await run.rows.next()).value;
-    if (row !== undefined) await processRow(row, run, slice, service);
+    if (row !== undefined) await processRow(row, run, slice, deps);
     else if (slice.error === undefined) run.isOver = true;
   } catch (error) {
     slice.error ??= error;
   }
 }
 
-async function processRow(row: BoundRow, run: RewrapRun, slice: RewrapBatch, service: RotationDeps): Promise<void> {
+async function processRow(row: BoundRow, run: RewrapRun, slice: RewrapBatch, deps: RotationDeps): Promise<void> {
   try {
-    const outcome = await retryLostRaces(() => rewrapRow(row, run, service));
+    const outcome = await retryLostRaces(() => rewrapRow(row, run, deps));
     if (outcome === 'notDue') return;
     if (outcome === 'done') {
       slice.rewrapped += 1;
@@ -147,11 +147,11 @@ async function processRow(row: BoundRow, run: RewrapRun, slice: RewrapBatch, ser
       run.isInDoubt = false;
       return;
     }
-    noteFailure(outcome, row, run, slice, service);
+    noteFailure(outcome, row, run, slice, deps);
   } catch (error) {
     if (error instanceof Unavailable && error.code === 'StorageUnavailable') throw error;
     addFailure(run, { account: row.value.name, code: error instanceof KeywardError ? error.code : 'InternalError' });
-    service.log.error('An account could not be re-wrapped', { ...aboutRow(row, run), error: describeError(error) });
+    deps.log.error('An account could not be re-wrapped', { ...aboutRow(row, run), error: describeError(error) });
   }
 }
 
@@ -193,20 +193,20 @@ function noteFailure(
 async function rewrapRow(
   row: BoundRow,
   run: RewrapRun,
-  service: RotationDeps,
+  deps: RotationDeps,
 ): Promise<UnwrapFailure | 'done' | 'notDue'> {
   const bindingId = run.watch.binding.id;
-  const account = boundIn(await service.accounts.read(row.value.name));
+  const account = boundIn(await deps.accounts.read(row.value.name));
   if (account === undefined || !isNamed(account, row, bindingId)) {
-    if (row.ageMs > staleRowMs) await service.bindings.removeAccount(bindingId, row);
+    if (row.ageMs > staleRowMs) await deps.bindings.removeAccount(bindingId, row);
     return 'notDue';
   }
   run.owner ??= account.stored.value.owner;
   if (!isDue(account, run)) return 'notDue';
-  const failure = await rewrapAccount(account, run, service);
+  const failure = await rewrapAccount(account, run, deps);
   if (failure !== undefined) return failure;
   // The row was listed before the record was read, and the record no longer uses it: no writer can return to it unseen.
-  if (row.value.version !== run.target.version) await service.bindings.removeAccount(bindingId, row);
+  if (row.value.version !== run.target.version) await deps.bindings.removeAccount(bindingId, row);
   return 'done';
 }
 

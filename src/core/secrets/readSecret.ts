@@ -38,15 +38,15 @@ export function secretNotFound(ref: SecretRef): Refusal {
 }
 
 /** The account of a call on its secrets. @throws Refusal AccountNotFound | CustomerKeyInaccessible */
-export async function accountToServe(account: string, service: SecretsDeps): Promise<AccountView> {
-  const view = await getAccount(account, service);
+export async function accountToServe(account: string, deps: SecretsDeps): Promise<AccountView> {
+  const view = await getAccount(account, deps);
   refuseUnlessEnabled(view);
   return view;
 }
 
 /** @throws Refusal AccountNotFound | CustomerKeyInaccessible | NotFound */
-export async function getSecret(ref: SecretRef, service: SecretsDeps): Promise<StoredSecret> {
-  const [, row] = await Promise.all([accountToServe(ref.account, service), service.secrets.read(ref)]);
+export async function getSecret(ref: SecretRef, deps: SecretsDeps): Promise<StoredSecret> {
+  const [, row] = await Promise.all([accountToServe(ref.account, deps), deps.secrets.read(ref)]);
   if (row === undefined) throw secretNotFound(ref);
   return row;
 }
@@ -54,11 +54,11 @@ export async function getSecret(ref: SecretRef, service: SecretsDeps): Promise<S
 /** By name, at most `limit` per page. */
 export async function listSecrets(
   request: { readonly account: string; readonly kind: SecretKind; readonly limit: number; readonly after?: string },
-  service: SecretsDeps,
+  deps: SecretsDeps,
 ): Promise<SecretPage> {
   const [, page] = await Promise.all([
-    accountToServe(request.account, service),
-    service.secrets.page(request.account, request),
+    accountToServe(request.account, deps),
+    deps.secrets.page(request.account, request),
   ]);
   return page;
 }

@@ -82,12 +82,12 @@ const textOf = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' && value.length <= 127 ? value : undefined;
 
 /** Wakes the vault if an account uses a key in it. Returns whether it did. */
-export async function wake(target: EventTarget, service: Pick<VaultWorkDeps, 'vaults' | 'queue'>): Promise<boolean> {
+export async function wake(target: EventTarget, deps: Pick<VaultWorkDeps, 'vaults' | 'queue'>): Promise<boolean> {
   const vault = vaultIdOf(target.vaultHost);
-  if ((await service.vaults.bindings(vault)).length === 0) return false;
+  if ((await deps.vaults.bindings(vault)).length === 0) return false;
   const lookNow = target.keyName === undefined ? {} : { keyName: target.keyName };
   const event = target.eventId === undefined ? {} : { eventId: target.eventId };
-  await service.queue.send({ vault, lookNow, requestedBy: 'event', ...event });
+  await deps.queue.send({ vault, lookNow, requestedBy: 'event', ...event });
   return true;
 }
 

@@ -25,13 +25,13 @@ const entriesAtOnce = 10;
 /** `keep` runs after each entry, so that the worker holds its vault even when the tables answer slowly. */
 export async function auditLooks(
   { used }: LookRound,
-  service: VaultWorkDeps,
+  deps: VaultWorkDeps,
   keep?: () => Promise<unknown>,
 ): Promise<void> {
   const limit = pLimit(entriesAtOnce);
   const audit = ({ record, uses }: (typeof used)[number]) =>
     limit(async () => {
-      await auditKeyUses({ record, purpose: 'look', actor: keyward }, uses, service);
+      await auditKeyUses({ record, purpose: 'look', actor: keyward }, uses, deps);
       await keep?.();
     });
   await Promise.all(used.splice(0).map(audit));

@@ -39,13 +39,13 @@ export async function lookWith(
   watch: Watch,
   when: Pick<Evidence, 'version' | 'takenAt'>,
   round: LookRound,
-  service: VaultWorkDeps,
+  deps: VaultWorkDeps,
 ): Promise<
   Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId' | 'principal' | 'isUnnamed' | 'clientAddress'> & Sampled
 > {
-  const { log, policy } = service;
+  const { log, policy } = deps;
   const uses: KeyUse[] = [];
-  const opened = await openAccountKey(sample, { ...service, keyVault: recordingKeyVault(service.keyVault, uses) });
+  const opened = await openAccountKey(sample, { ...deps, keyVault: recordingKeyVault(deps.keyVault, uses) });
   round.used.push({ record: sample, uses });
   const { requestId: keyVaultRequestId, durationMs, principal, isPrincipalAssumed, clientAddress } = opened.observed;
   const isNamed = principal !== undefined && isPrincipalAssumed === undefined;
@@ -62,8 +62,8 @@ export async function lookWith(
   if (opened.cause === 'KeyMaterialMismatch')
     log.error('An account key does not match its record', { ...about, owner: sample.owner });
   const denied = { ...when, cause: opened.cause, ...proof };
-  const cause = (await isOwnFault(watch, denied, sample.owner, service)) ? 'IdentityReplaced' : opened.cause;
-  const controlLook = needsControlLook(cause, policy) ? await service.controlLook(watch.binding) : undefined;
+  const cause = (await isOwnFault(watch, denied, sample.owner, deps)) ? 'IdentityReplaced' : opened.cause;
+  const controlLook = needsControlLook(cause, policy) ? await deps.controlLook(watch.binding) : undefined;
   log.info('Checked a key', { ...about, cause, controlLook });
   const sampled = { isAboutKey: cause !== 'KeyMaterialMismatch', isCalled: opened.observed.status !== undefined };
   return { cause, ...defined({ controlLook }), ...proof, ...sampled };
