@@ -8,7 +8,7 @@ import { inTime } from '../core/base/inTime.ts';
 import { isFederated } from '../core/customerKey/binding.ts';
 import type { KeyRef } from '../core/customerKey/ports.ts';
 import { isWrappedBy, versionIn } from '../core/rings/kek.ts';
-import type { RingRow } from '../core/rings/ring.ts';
+import type { RingRow } from '../core/rings/storedRing.ts';
 import type { Service } from '../core/service.ts';
 import type { Credentials } from './credentials.ts';
 

@@ -18,7 +18,7 @@ import type { EpochMs } from '../core/base/time.ts';
 import { type RingName, ringNames } from '../core/base/vocabulary.ts';
 import type { Keks } from '../core/crypto/keks.ts';
 import type { LoadedRings, RingLoader, RingStateStore, RingStore } from '../core/rings/ports.ts';
-import type { KeyCheck, RingLink, RingRoot, RingRow, RingState, StoredRing } from '../core/rings/ring.ts';
+import type { KeyCheck, RingLink, RingRoot, RingRow, RingState, StoredRing } from '../core/rings/storedRing.ts';
 import { auditKey } from './auditRows.ts';
 import {
   authenticValue,

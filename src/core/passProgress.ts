@@ -9,7 +9,7 @@ import { type RingName, ringNames } from './base/vocabulary.ts';
 import { expectedEnd } from './dailyProgress.ts';
 import type { IndexedCounts } from './overview/ports.ts';
 import type { RingStore } from './rings/ports.ts';
-import type { RingRotation } from './rings/ring.ts';
+import type { RingRotation } from './rings/storedRing.ts';
 
 export interface PassProgress {
   readonly name: 'auditVerification' | 'ringRotation';

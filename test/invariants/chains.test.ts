@@ -3,7 +3,7 @@ import { appendToChain } from '../../src/core/accounts/appendAuditEntry.ts';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
 import type { AccountWriter } from '../../src/core/accounts/ports.ts';
 import { patchAccount } from '../../src/core/accounts/putAccount.ts';
-import type { Actor } from '../../src/core/audit/auditEntry.ts';
+import type { Actor } from '../../src/core/audit/auditFacts.ts';
 import { accountChain } from '../../src/core/audit/chains.ts';
 import { verifyChain } from '../../src/core/audit/verifyChain.ts';
 import type { Service } from '../../src/core/service.ts';

@@ -10,7 +10,7 @@ import type { Answer, KeyRef, KeyVault } from '../../src/core/customerKey/ports.
 import type { OperatorKeys } from '../../src/core/rings/kek.ts';
 import type { RingPorts } from '../../src/core/rings/makeKek.ts';
 import type { RingStateStore } from '../../src/core/rings/ports.ts';
-import type { RingRoot, RingRow, RingState } from '../../src/core/rings/ring.ts';
+import type { RingRoot, RingRow, RingState } from '../../src/core/rings/storedRing.ts';
 import { aBinding, start } from '../builders.ts';
 import { decrypted, encrypted } from '../rsaFixtures.ts';
 

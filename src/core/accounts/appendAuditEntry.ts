@@ -1,5 +1,6 @@
 /** Audit entries that change nothing else of an account: they are in its chain, and its ETag does not change. */
-import { type AuditFacts, appendEntries, withTrigger } from '../audit/auditEntry.ts';
+import { appendEntries } from '../audit/auditEntry.ts';
+import { type AuditFacts, withTrigger } from '../audit/auditFacts.ts';
 import { retryLostRaces } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
 import type { AccountsDeps } from './deps.ts';

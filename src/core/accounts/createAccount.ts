@@ -4,7 +4,7 @@
  * uses, and never a record without them.
  */
 
-import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
+import type { Actor, AuditFacts } from '../audit/auditFacts.ts';
 import { type Bytes, wipe } from '../base/bytes.ts';
 import { retryLostRaces } from '../base/errors.ts';
 import { fold } from '../base/names.ts';

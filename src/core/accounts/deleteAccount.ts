@@ -4,7 +4,7 @@
  * rows are removed resumably. A tombstone retains the head of the audit chain.
  */
 
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import type { ArmPath } from '../base/armPath.ts';
 import { DamagedRow } from '../base/damagedRow.ts';
 import { defined } from '../base/defined.ts';

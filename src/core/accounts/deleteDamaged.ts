@@ -2,7 +2,8 @@
  * Deletes an account whose record is damaged (INV-13). It uses nothing of the record. The audit entries are authentic:
  * they name the account and receive an entry of the deletion. The daily pass deletes its rows under a binding.
  */
-import { type Actor, type AuditEntry, appendEntry, type ChainHead, headOf } from '../audit/auditEntry.ts';
+import { type AuditEntry, appendEntry, type ChainHead, headOf } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { headBehind, placedEntries } from '../audit/chainEnd.ts';
 import { LostRace } from '../base/errors.ts';
 import type { DeletingAccount } from './account.ts';

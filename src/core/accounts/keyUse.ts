@@ -6,7 +6,7 @@
  * logged.
  */
 
-import type { Actor, AuditFacts, KeyPurpose } from '../audit/auditEntry.ts';
+import type { Actor, AuditFacts, KeyPurpose } from '../audit/auditFacts.ts';
 import { defined } from '../base/defined.ts';
 import { describeError } from '../base/errors.ts';
 import { fold } from '../base/names.ts';

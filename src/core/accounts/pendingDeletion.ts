@@ -3,7 +3,7 @@
  * every call but GET, LIST, DELETE and recover, and everything below it continues: key checks, re-wraps and re-seals.
  * So an account that comes back is up to date, and its customer's key may be lost by then like any other's.
  */
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
 import { type EpochMs, iso } from '../base/time.ts';

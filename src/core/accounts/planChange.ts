@@ -1,6 +1,6 @@
 /** Decides what a PUT or PATCH does to an account. Pure: putAccount.ts carries the plan out. */
 
-import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
+import type { Actor, AuditFacts } from '../audit/auditFacts.ts';
 import { type ArmPath, isSameArmPath } from '../base/armPath.ts';
 import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';

@@ -1,6 +1,6 @@
 /** Wraps an account key under the system key, or under a customer key that was validated and proven first. */
 
-import type { AuditFacts } from '../audit/auditEntry.ts';
+import type { AuditFacts } from '../audit/auditFacts.ts';
 import { type Bytes, wipe } from '../base/bytes.ts';
 import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';

@@ -6,7 +6,7 @@
  * A crash in between leaves a surplus claim, row or watch, all harmless, and never a surplus record.
  */
 
-import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
+import type { Actor, AuditFacts } from '../audit/auditFacts.ts';
 import { LostRace, retryLostRaces } from '../base/errors.ts';
 import { parseAccountName } from '../base/names.ts';
 import { refuseForeign } from '../customerKey/claims.ts';

@@ -1,4 +1,4 @@
-import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
+import type { Actor, AuditFacts } from '../audit/auditFacts.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
 import { lruCache } from '../base/lruCache.ts';
 import { fold } from '../base/names.ts';

@@ -5,7 +5,7 @@
  * key.
  */
 import canonicalize from 'canonicalize';
-import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
+import type { Actor, AuditFacts } from '../audit/auditFacts.ts';
 import { wipe } from '../base/bytes.ts';
 import { defined } from '../base/defined.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';

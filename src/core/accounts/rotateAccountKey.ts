@@ -4,7 +4,7 @@
  * new key and then destroys the older one.
  */
 
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { retryLostRaces } from '../base/errors.ts';
 import { type AccountView, type Encryption, etagOf } from './account.ts';
 import type { AccountsDeps } from './deps.ts';

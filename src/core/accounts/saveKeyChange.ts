@@ -1,6 +1,6 @@
 /** Saves an account under another key or with a new one: binds first, then writes, then removes the old row. */
 
-import type { AuditFacts } from '../audit/auditEntry.ts';
+import type { AuditFacts } from '../audit/auditFacts.ts';
 import { fold } from '../base/names.ts';
 import { type AccountView, type ActiveAccount, wrappedByOf } from './account.ts';
 import { bind, confirmWatched, leaveBinding, rowToLeave } from './bindAccount.ts';

@@ -1,6 +1,6 @@
 /** The audit entry for a change of settings. */
 import canonicalize from 'canonicalize';
-import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
+import type { Actor, AuditFacts } from '../audit/auditFacts.ts';
 import { hex, sha256, utf8 } from '../base/bytes.ts';
 import { longestLeaseSeconds } from '../base/policy.ts';
 import type { ActiveAccount } from './account.ts';

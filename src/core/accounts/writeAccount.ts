@@ -1,6 +1,7 @@
 /** Saves a record with its audit entry in one batch: the only way to change an account (INV-6, INV-7). */
 import canonicalize from 'canonicalize';
-import { type AuditFacts, appendEntries, appendEntry, emptyChain, headOf, withTrigger } from '../audit/auditEntry.ts';
+import { appendEntries, appendEntry, emptyChain, headOf } from '../audit/auditEntry.ts';
+import { type AuditFacts, withTrigger } from '../audit/auditFacts.ts';
 import { LostRace, Refusal } from '../base/errors.ts';
 import type { Stored } from '../base/stored.ts';
 import type { AccountRecord, AccountView, ActiveAccount } from './account.ts';

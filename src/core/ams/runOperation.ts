@@ -18,25 +18,15 @@ import { patchAccount, putAccount, type SavedAccount } from '../accounts/putAcco
 import { findAccount } from '../accounts/readAccount.ts';
 import type { Preconditions } from '../accounts/writeAccount.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
-import { type ArmPath, isInSubscription } from '../base/armPath.ts';
-import { classOf, isCause, remedyOf } from '../base/causes.ts';
-import { defined } from '../base/defined.ts';
+import type { ArmPath } from '../base/armPath.ts';
 import { KeywardError, LostRace, Refusal, Unavailable } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
 import { bindingOf } from '../customerKey/binding.ts';
 import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
 import { parseDeferred } from './deferredChange.ts';
 import type { AmsDeps } from './deps.ts';
-import {
-  type Basis,
-  type Change,
-  dayOf,
-  type Failure,
-  isOperationId,
-  newOperationId,
-  type Operation,
-  type RequestedChange,
-} from './operation.ts';
+import { type Basis, type Change, newOperationId, type Operation, type RequestedChange } from './operation.ts';
+import { failureOf, isDenial, isSilence } from './operationFailure.ts';
 
 const keyward = { kind: 'keyward', id: 'operations' } as const;
 
@@ -105,20 +95,6 @@ async function carryOut(
   const change = { name: account, input, conditions, actor, permissions: { mayRelease } };
   if (method === 'put') return putAccount(change, service);
   return { view: await patchAccount(change, service), created: false };
-}
-
-/** The customer's vault did not answer, or throttled. Any other failure is Keyward's, and the caller tries again. */
-const isSilence = (error: unknown): error is Unavailable =>
-  error instanceof Unavailable &&
-  !isDenial(error) &&
-  (error.code === 'CustomerKeyUnreachable' || (isCause(error.code) && classOf(error.code) === 'unreachable'));
-
-/** The account's key is denied. Only the customer can end that, so the change does not wait. */
-function isDenial({ code, extras }: KeywardError): boolean {
-  const cause = extras.info?.cause;
-  return (
-    code === 'CustomerKeyUnreachable' && typeof cause === 'string' && isCause(cause) && classOf(cause) === 'denied'
-  );
 }
 
 const tryAgain = (operation: string, { dailyQueue, policy }: AmsDeps) =>
@@ -209,47 +185,4 @@ async function refuseOvertaken(change: Change, basis: Basis | undefined, service
     'Conflict',
     'The account was created or deleted, or changed to another key, while this operation waited.',
   );
-}
-
-/** Callers see code and message only, and the two contain cause and remedy. */
-function failureOf({ code, message, extras }: KeywardError, change: Change, service: AmsDeps): Failure {
-  const { info, details } = extras;
-  const cause = info?.cause ?? (isCause(code) ? code : undefined);
-  const withCause = cause === undefined || cause === code ? message : `${message} Cause: ${cause}.`;
-  const remedy = typeof cause === 'string' && isCause(cause) ? remedyOf(cause, keyIn(change, service)) : '';
-  const others = (details ?? []).map((detail) => detail.message).filter((text) => !message.includes(text));
-  const whole = [withCause, message.includes(remedy) ? '' : remedy, ...others].filter(Boolean).join(' ');
-  return { code, message: whole, ...defined({ details }) };
-}
-
-function keyIn({ input }: Change, { cloud }: AmsDeps): { vaultName: string; keyName: string } {
-  if (input.encryption?.type !== 'CustomerKey') return { vaultName: '<vault>', keyName: '<key>' };
-  return parseKeyIdentifier(input.encryption.keyIdentifier, cloud);
-}
-
-/** How long after its time an operation may still be processed: a message that failed is tried five more times. */
-const graceMs = 120_000;
-
-/**
- * The operation, for callers of its own subscription. One that was given up without a result has failed.
- * @throws Refusal NotFound
- */
-export async function findOperation(id: string, subscriptionId: string, service: AmsDeps): Promise<Operation> {
-  const found = isOperationId(fold(id)) ? (await service.operations.read(fold(id)))?.value : undefined;
-  if (found === undefined || !isInSubscription(found.place, { subscriptionId }))
-    throw new Refusal('NotFound', 'This subscription has no such operation. Operations are stored for two days.', {
-      target: 'operationId',
-    });
-  const latest = found.startedAt + service.policy.operationTimeoutSeconds * 1000 + graceMs;
-  if (found.status !== 'InProgress' || service.clock.now() < latest) return found;
-  const message = 'The operation was given up before its change. Send the change again.';
-  const error = found.pending?.failure ?? { code: 'ServiceUnavailable', message };
-  return { ...found, status: 'Failed', endedAt: latest, error };
-}
-
-const retainedMs = 2 * 86_400_000;
-
-/** Deletes some operations of past days. Returns whether there are more. */
-export async function clearOperations({ operations, clock }: AmsDeps): Promise<boolean> {
-  return (await operations.clearBefore(dayOf(clock.now() - retainedMs))) > 0;
 }

@@ -1,6 +1,6 @@
 import type { BaseDeps } from '../base/deps.ts';
 import type { Keks } from '../crypto/keks.ts';
-import type { Trigger } from './auditEntry.ts';
+import type { Trigger } from './auditFacts.ts';
 import type { AccountChains, BindingChainStore, ChainedState, ServiceAuditStore } from './ports.ts';
 
 export interface AuditDeps extends BaseDeps {

@@ -4,7 +4,7 @@
  * at-rest ring, so a reader of the tables cannot make one, and a writer cannot change the owner of one.
  */
 import { createHmac, hkdfSync } from 'node:crypto';
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
 import { equalText, lengthPrefixed, utf8, wipe } from '../base/bytes.ts';
 import { defined } from '../base/defined.ts';

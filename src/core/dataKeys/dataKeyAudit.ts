@@ -4,7 +4,7 @@
 import type { AccountView } from '../accounts/account.ts';
 import { type AppendTools, appendToChain } from '../accounts/appendAuditEntry.ts';
 import { accountNotFound } from '../accounts/readAccount.ts';
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import type { Bytes } from '../base/bytes.ts';
 import { measure } from '../base/metrics.ts';
 import { fold } from '../base/names.ts';

@@ -6,7 +6,7 @@
 import type { AccountView } from '../accounts/account.ts';
 import type { KnownAccount, LeaseTerm } from '../accounts/processState.ts';
 import { serveAccount } from '../accounts/serveAccount.ts';
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { type Bytes, wipe } from '../base/bytes.ts';
 import type { ErrorCode } from '../base/errors.ts';
 import type { DataKeyOperation } from '../base/vocabulary.ts';

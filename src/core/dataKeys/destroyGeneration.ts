@@ -6,7 +6,7 @@ import { isOpen } from '../accounts/dataKeyGenerations.ts';
 import { refuseWhilePending } from '../accounts/pendingDeletion.ts';
 import { getAccount } from '../accounts/readAccount.ts';
 import { saveAccount, storedOf } from '../accounts/writeAccount.ts';
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { defined } from '../base/defined.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
 import type { Policy } from '../base/policy.ts';

@@ -27,7 +27,8 @@ import {
   sealBySystemRing,
 } from '../crypto/accountKeyEnvelope.ts';
 import { parseSecret } from '../crypto/secretEnvelope.ts';
-import type { RingRotation, Rings } from '../rings/ring.ts';
+import type { Rings } from '../rings/ring.ts';
+import type { RingRotation } from '../rings/storedRing.ts';
 import { secretAddressOf, storedBytes } from '../secrets/openStoredSecrets.ts';
 import { alarm } from '../secrets/secretAudit.ts';
 import type { ResealDeps } from './deps.ts';

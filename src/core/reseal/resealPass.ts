@@ -4,20 +4,17 @@
  * free. When two work on one part all the same, ETags prevent conflicting writes, and the position counts once.
  */
 import { defined } from '../base/defined.ts';
-import { describeError, LostRace, retryLostRaces, Unavailable } from '../base/errors.ts';
+import { LostRace, retryLostRaces, Unavailable } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { RingName } from '../base/vocabulary.ts';
 import { settleMs } from '../rings/durations.ts';
-import { type PassPart, type RingPass, type RingRotation, ringIn, type StoredRing } from '../rings/ring.ts';
+import { ringIn } from '../rings/ring.ts';
 import { destroyOlder, isPassDue, nextRound, save, wakePass } from '../rings/rotateRing.ts';
+import type { PassPart, RingPass, RingRotation, StoredRing } from '../rings/storedRing.ts';
 import type { ResealDeps } from './deps.ts';
 import { renewRows } from './renewRows.ts';
-import { type PageResult, processAccount } from './resealAccount.ts';
+import { processPart, sliceMs } from './resealPart.ts';
 
-/** How long the work of one message lasts: far less than the lease that keeps other workers away. */
-const sliceMs = 20_000;
-const namesAPage = 48;
-const accountsAtOnce = 8;
 /** Of 64 bounds: eight workers write a third of what one storage account takes. */
 const boundsAPart = 8;
 /** Keyward retries rows that do not open once a day, or when the operator requests it. */
@@ -173,25 +170,6 @@ function logProgress(
   log.info('Resealed accounts under the newest ring generation', fields);
 }
 
-async function processPart(part: PassPart, ring: RingName, rotation: RingRotation, service: ResealDeps) {
-  const { until } = part;
-  const end = service.clock.now() + sliceMs;
-  const counts = { visited: 0, found: 0, moved: 0, stuck: 0 };
-  for (let { after } = part; ; ) {
-    const page = await service.accounts.names(namesAPage, after);
-    const names = until === undefined ? page : page.filter((name) => name <= until);
-    for (let next = 0; next < names.length; next += accountsAtOnce) {
-      if (service.clock.now() >= end) return { ...counts, reached: defined({ after, until }) as PassPart };
-      const some = names.slice(next, next + accountsAtOnce);
-      const results = await Promise.all(some.map((name) => processOne(name, ring, rotation, service)));
-      for (const one of results) for (const count of ['found', 'moved', 'stuck'] as const) counts[count] += one[count];
-      counts.visited += some.length;
-      after = some.at(-1);
-    }
-    if (names.length < namesAPage) return { ...counts, reached: defined({ after, until, isOver: true }) as PassPart };
-  }
-}
-
 /** When all accounts are processed: the rows of the tables, and the end of the round. Returns whether more is due. */
 async function workOnRest(ring: RingName, service: ResealDeps): Promise<boolean> {
   const round = await dueRound(ring, service);
@@ -228,29 +206,4 @@ async function workOnRest(ring: RingName, service: ResealDeps): Promise<boolean>
 function afterRound({ parts: _done, rows: _all, ...pass }: RingPass, now: EpochMs): RingPass {
   if (pass.found === 0) return { ...pass, isClean: true };
   return pass.stuck === 0 ? nextRound(pass, now + settleMs) : { ...pass, startAt: now + stuckRetryMs };
-}
-
-/**
- * A failure of one account does not stop the others, and Keyward retains the older generation. Without storage the pass
- * stops.
- */
-async function processOne(
-  name: string,
-  ring: RingName,
-  rotation: RingRotation,
-  service: ResealDeps,
-): Promise<PageResult> {
-  try {
-    return await processAccount(name, ring, rotation, service);
-  } catch (error) {
-    if (error instanceof Unavailable && error.code === 'StorageUnavailable') throw error;
-    service.log.error('An account could not be resealed under the newest ring generation', {
-      account: name,
-      ring,
-      error: describeError(error),
-    });
-    // A later round processes an account that other writers change all the time. An account that is damaged stays
-    // damaged.
-    return { found: 1, moved: 0, stuck: error instanceof Unavailable ? 0 : 1 };
-  }
 }

@@ -8,8 +8,8 @@ import type { EpochMs } from '../base/time.ts';
 import { ringNames } from '../base/vocabulary.ts';
 import type { RingsDeps } from './deps.ts';
 import { checkOperatorKeys, isCheckDue } from './rewrapRings.ts';
-import type { StoredRings } from './ring.ts';
 import { nextRotationAt, stepRotation } from './rotateRing.ts';
+import type { StoredRings } from './storedRing.ts';
 
 const busyDelayMs = 3_000;
 

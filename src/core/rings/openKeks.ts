@@ -10,7 +10,8 @@ import type { Keks } from '../crypto/keks.ts';
 import { linkOf, openKek } from './kek.ts';
 import type { RingPorts } from './makeKek.ts';
 import type { LoadedRings } from './ports.ts';
-import { generationsOf, hasRow, type OpenKek, type RingLink } from './ring.ts';
+import type { OpenKek } from './ring.ts';
+import { generationsOf, hasRow, type RingLink } from './storedRing.ts';
 
 export type OpenKeks = Readonly<Record<RingName, Map<number, OpenKek>>>;
 

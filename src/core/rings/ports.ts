@@ -4,7 +4,7 @@ import type { Sealing } from '../audit/ports.ts';
 import type { RingName } from '../base/vocabulary.ts';
 import type { Kek } from '../crypto/accountKeyEnvelope.ts';
 import type { Keks } from '../crypto/keks.ts';
-import type { KeyCheck, RingRoot, RingRow, RingState, StoredRings } from './ring.ts';
+import type { KeyCheck, RingRoot, RingRow, RingState, StoredRings } from './storedRing.ts';
 
 /** Ring rows are insert-only, except for wrappings that a newer, proven one replaces, and destroyed generations. */
 export interface RingStore {

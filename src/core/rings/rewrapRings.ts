@@ -6,7 +6,7 @@
  * logs an error.
  */
 
-import type { AuditFacts } from '../audit/auditEntry.ts';
+import type { AuditFacts } from '../audit/auditFacts.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
 import { defined } from '../base/defined.ts';
 import { describeError } from '../base/errors.ts';
@@ -17,7 +17,8 @@ import { brokenRules } from '../customerKey/keyRequirements.ts';
 import type { KeyDescription, KeyRef } from '../customerKey/ports.ts';
 import type { RingsDeps } from './deps.ts';
 import { isWrappedBy, keyOf, type OperatorKeys, prove, wrapProven } from './kek.ts';
-import { generationsOf, type RingRow, ringIn, type StoredRing, type StoredRings } from './ring.ts';
+import { ringIn } from './ring.ts';
+import { generationsOf, type RingRow, type StoredRing, type StoredRings } from './storedRing.ts';
 
 const keyward = { kind: 'keyward', id: 'rings' } as const;
 /** When a vault did not answer: with the next sweep. */

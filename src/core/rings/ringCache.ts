@@ -18,7 +18,8 @@ import { makeRing, type RingPorts } from './makeKek.ts';
 import { noOpenKeks, type OpenFailure, type OpenKeks, openAtRest, openNew } from './openKeks.ts';
 import type { LoadedRings } from './ports.ts';
 import type { Rings } from './ring.ts';
-import { hasRow, isDestroyed, ringOf, type StoredRing, type StoredRings, sealingOf } from './ring.ts';
+import { ringOf } from './ring.ts';
+import { hasRow, isDestroyed, type StoredRing, type StoredRings, sealingOf } from './storedRing.ts';
 import { liftedTo, validateRefresh } from './validateRefresh.ts';
 
 const retryMs = 10_000;

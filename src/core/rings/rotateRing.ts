@@ -5,7 +5,7 @@
  *   begin ─▶ arriving ─▶ moving ─▶ retiring ─▶ older generations destroyed
  *                 └─ the audit ring ends here: chains stay to be verified, so it keeps every generation
  */
-import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
+import type { Actor, AuditFacts } from '../audit/auditFacts.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
@@ -16,18 +16,17 @@ import { arrivingMs, olderKeyWaitMs, settleMs } from './durations.ts';
 import { linkOf, vouchers } from './kek.ts';
 import { makeKek } from './makeKek.ts';
 import { checkOperatorKeys, isFullyWrapped } from './rewrapRings.ts';
+import { type Ring, ringIn } from './ring.ts';
 import {
   bornAt,
   generationsOf,
   nextGeneration,
-  type Ring,
   type RingPass,
   type RingRotation,
   type RingState,
-  ringIn,
   type StoredRing,
   sealingOf,
-} from './ring.ts';
+} from './storedRing.ts';
 
 const dayMs = 86_400_000;
 const keyward = { kind: 'keyward', id: 'rings' } as const;

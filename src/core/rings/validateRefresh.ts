@@ -5,7 +5,7 @@
  */
 import type { Log } from '../base/log.ts';
 import type { RingName } from '../base/vocabulary.ts';
-import { hasRow, type RingRow, type StoredRing, sealingOf } from './ring.ts';
+import { hasRow, type RingRow, type StoredRing, sealingOf } from './storedRing.ts';
 
 /** `before`: as accepted the last time; `knows`: generations that this process has decrypted. */
 export function validateRefresh(

@@ -6,7 +6,7 @@
 import { type AccountView, boundOf } from '../accounts/account.ts';
 import { keyUnreachable, refuseUnlessEnabled } from '../accounts/gate.ts';
 import { getAccount } from '../accounts/readAccount.ts';
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { classOf } from '../base/causes.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
 import { keyFailure } from '../customerKey/acceptCustomerKey.ts';

@@ -10,7 +10,7 @@ import { keyContextOf, openAccountKey, type Proven, wrapByCustomerKey } from '..
 import { withKeyUse } from '../accounts/keyUse.ts';
 import { catchUp } from '../accounts/missingVerdictEntries.ts';
 import { saveAccount } from '../accounts/writeAccount.ts';
-import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
+import type { Actor, AuditFacts } from '../audit/auditFacts.ts';
 import { wipe } from '../base/bytes.ts';
 import type { Cause } from '../base/causes.ts';
 import { defined } from '../base/defined.ts';

@@ -4,7 +4,7 @@
  * does not unwrap delays no account on another one. A new version that does not unwrap its own blob ends the run at its
  * first account.
  */
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { classOf } from '../base/causes.ts';
 import { defined } from '../base/defined.ts';
 import { describeError, KeywardError, retryLostRaces, Unavailable } from '../base/errors.ts';

@@ -3,7 +3,7 @@
  * new version failed to unwrap its own blob. Pure. It is written after each batch, so a crash loses the count of one
  * batch and none of its work.
  */
-import type { AuditFacts } from '../audit/auditEntry.ts';
+import type { AuditFacts } from '../audit/auditFacts.ts';
 import { classOf } from '../base/causes.ts';
 import type { Rotation, Watch } from '../watch/watch.ts';
 import type { RewrapBatch, RewrapRun } from './rewrapBatch.ts';

@@ -2,7 +2,7 @@
 
 import type { SecretRef } from '../accounts/secretRow.ts';
 import { checkPreconditions, type Preconditions } from '../accounts/writeAccount.ts';
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { LostRace, retryLostRaces } from '../base/errors.ts';
 import type { SecretsDeps } from './deps.ts';
 import { accountToServe, secretEtagOf } from './readSecret.ts';

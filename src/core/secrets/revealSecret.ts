@@ -7,7 +7,7 @@ import type { AccountView } from '../accounts/account.ts';
 import type { KnownAccount } from '../accounts/processState.ts';
 import type { SecretRef, StoredSecret } from '../accounts/secretRow.ts';
 import { serveAccount } from '../accounts/serveAccount.ts';
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { type Bytes, wipe } from '../base/bytes.ts';
 import type { SecretKind } from '../base/vocabulary.ts';
 import type { SecretsDeps } from './deps.ts';

@@ -3,7 +3,7 @@ import type { AccountView } from '../accounts/account.ts';
 import { type AppendTools, appendToChain } from '../accounts/appendAuditEntry.ts';
 import { accountNotFound } from '../accounts/readAccount.ts';
 import type { SecretRef } from '../accounts/secretRow.ts';
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { Refusal } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';
 import { fold } from '../base/names.ts';

@@ -15,7 +15,7 @@ import type { AccountView, ActiveAccount } from '../accounts/account.ts';
 import { protectSecret } from '../accounts/secretLayers.ts';
 import type { SecretRef, SecretRow, StoredSecret } from '../accounts/secretRow.ts';
 import { checkPreconditions, type Preconditions } from '../accounts/writeAccount.ts';
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { type Bytes, base64, wipe } from '../base/bytes.ts';
 import { defined } from '../base/defined.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';

@@ -1,5 +1,5 @@
 /** Denials that are Keyward's own fault, because its identity differs from the one that the customers granted. */
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
 import { defined } from '../base/defined.ts';
 import { LostRace, retryLostRaces } from '../base/errors.ts';

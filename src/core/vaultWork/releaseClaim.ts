@@ -3,7 +3,7 @@
  * bound through it. The release is refused while any account is bound or being bound through it. claims.ts explains how
  * the two see each other.
  */
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
 import { LostRace, Refusal, retryLostRaces } from '../base/errors.ts';
 import { fold } from '../base/names.ts';

@@ -1,5 +1,6 @@
 /** What the watch capability needs from outside: bindings with their bound accounts, and vaults with their work. */
-import type { AuditEntry, Trigger } from '../audit/auditEntry.ts';
+import type { AuditEntry } from '../audit/auditEntry.ts';
+import type { Trigger } from '../audit/auditFacts.ts';
 import type { Stored } from '../base/stored.ts';
 import type { KeyVaultIdentity } from '../customerKey/binding.ts';
 import type { IdentityDenials } from './identityDenials.ts';

@@ -1,5 +1,6 @@
 /** Reads and writes watches: the use cases around the pure state machine of watch.ts. */
-import { type AuditFacts, appendEntries, emptyChain, withTrigger } from '../audit/auditEntry.ts';
+import { appendEntries, emptyChain } from '../audit/auditEntry.ts';
+import { type AuditFacts, withTrigger } from '../audit/auditFacts.ts';
 import { defined } from '../base/defined.ts';
 import { LostRace, Refusal, retryLostRaces } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';

@@ -4,7 +4,7 @@
  * lookSchedule.ts plans the looks.
  */
 
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import type { Cause } from '../base/causes.ts';
 import type { ErrorCode } from '../base/errors.ts';
 import type { DenyingCause } from '../base/policy.ts';

@@ -7,8 +7,14 @@ import { Refusal } from '../../../core/base/errors.ts';
 import { fold } from '../../../core/base/names.ts';
 import { type EpochMs, iso } from '../../../core/base/time.ts';
 import { type RingName, ringNames } from '../../../core/base/vocabulary.ts';
-import { bornAt, generationsOf, type RingRotation, type StoredRing, sealingOf } from '../../../core/rings/ring.ts';
 import { nextRotationAt, requestRotation } from '../../../core/rings/rotateRing.ts';
+import {
+  bornAt,
+  generationsOf,
+  type RingRotation,
+  type StoredRing,
+  sealingOf,
+} from '../../../core/rings/storedRing.ts';
 import type { Service } from '../../../core/service.ts';
 import type { RouteHandler } from '../../pipeline/call.ts';
 import type { Contract, Route } from '../../pipeline/route.ts';
