@@ -180,7 +180,7 @@ export function ownedOf(input: AccountInput, { owners }: Pick<Permissions, 'owne
   const owner = parseOwner(needed(input.owner, 'properties.owner'));
   if (owners?.has(owner) === false)
     throw new Refusal('AuthorizationFailed', `The caller may create accounts of ${[...owners].join(', ')} only.`);
-  return { owner, location: needed(input.location, 'location') };
+  return { owner, location: needed(input.location, 'location').trim().replaceAll(/\s+/g, ' ') };
 }
 
 function needed(value: string | undefined, target: string): string {

@@ -5,6 +5,7 @@ import { getAccount } from '../accounts/readAccount.ts';
 import type { SecretPage, SecretRef, StoredSecret } from '../accounts/secretRow.ts';
 import { Refusal } from '../base/errors.ts';
 import { fold, isGuid, parseAccountName } from '../base/names.ts';
+import { whatItHolds } from '../base/strangeCharacter.ts';
 import type { SecretKind } from '../base/vocabulary.ts';
 import type { SecretsDeps } from './deps.ts';
 import { pathOf } from './secretAudit.ts';
@@ -20,7 +21,7 @@ export function parseSecretName(kind: SecretKind, text: string): string {
     'InvalidParameter',
     kind === 'contentKeys'
       ? 'The id of a content key is a UUID: 8-4-4-4-12 hexadecimal digits.'
-      : `A name has 1 to ${maxNameLength} letters, digits, dots, underscores and hyphens; it begins with a letter or digit and does not end with a dot.`,
+      : `A name has 1 to ${maxNameLength} letters, digits, dots, underscores and hyphens; it begins with a letter or digit and does not end with a dot.${whatItHolds(text, /[^A-Za-z0-9._-]/)}`,
     { target: kind === 'contentKeys' ? 'id' : 'name' },
   );
 }

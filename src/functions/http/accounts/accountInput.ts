@@ -41,11 +41,7 @@ const encryption = z.strictObject({
   type: anyCase(['SystemKey', 'CustomerKey']),
   keyVaultProperties: orAbsent(
     z.strictObject({
-      keyIdentifier: z
-        .string()
-        .min(1)
-        .max(300)
-        .meta({ examples: [keyExample] }),
+      keyIdentifier: orAbsent(z.string().min(1).max(300)).meta({ examples: [keyExample] }),
       currentKeyIdentifier: readOnly,
     }),
   ),
@@ -141,19 +137,20 @@ function placeIn(properties: z.infer<typeof accountBody>['properties']): Pick<Ac
 }
 
 function encryptionInput(input: z.infer<typeof encryption>): NonNullable<AccountInput['encryption']> {
+  const { keyIdentifier } = input.keyVaultProperties ?? {};
   if (input.type === 'SystemKey') {
-    if (input.keyVaultProperties !== undefined)
+    if (keyIdentifier !== undefined)
       throw contradiction(
         keyIdentifierTarget,
         'Only type CustomerKey has a key identifier. Remove keyVaultProperties, or set type to CustomerKey.',
       );
     return { type: 'SystemKey' };
   }
-  if (input.keyVaultProperties === undefined)
+  if (keyIdentifier === undefined)
     throw contradiction(keyIdentifierTarget, 'Type CustomerKey needs keyVaultProperties.keyIdentifier. Add it.');
   return {
     type: 'CustomerKey',
-    keyIdentifier: input.keyVaultProperties.keyIdentifier,
+    keyIdentifier,
     identity: identityOf(input.identity),
   };
 }
