@@ -83,7 +83,7 @@ export function createAccountStore(
 
     async chains(name) {
       const ids: string[] = [];
-      // One row of each chain: `;` is the character after the `:` behind the id.
+      // One row of each chain: `;` is the character after the `:` that ends the id.
       for (let from = 'audit:'; ; ) {
         const range = odata`PartitionKey eq ${fold(name)} and RowKey gt ${from} and RowKey lt 'audit;'`;
         const [row] = await table.queryKeys(range, 1);

@@ -68,7 +68,7 @@ export function createBindingStore(
 
     async beginningWith(digits) {
       const ids: string[] = [];
-      // One row of each partition. Ids are hexadecimal, so `g` is behind them.
+      // One row of each partition. Ids are hexadecimal, so `g` sorts after them.
       for (let after = digits; ids.length < maxAlike; ) {
         const [row] = await table.queryKeys(odata`PartitionKey gt ${after} and PartitionKey lt ${`${digits}g`}`, 1);
         if (row === undefined) break;

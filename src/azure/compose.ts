@@ -145,15 +145,15 @@ export async function compose(
     canaryKeys,
     ...defined({ canaryKey: canaryKeyIn(settings) }),
     controlLook: (keyRef) => controlLook(keyRef, { ...parts, exchangesAtHome, lastWrapping }),
-    parts: [
-      { name: 'tables', silence: 'StorageUnavailable', ask: async () => void (await parts.sweepMark.read()) },
-      { name: 'queue', silence: 'StorageUnavailable', ask: async () => void (await countOf('vault-work')) },
+    healthChecks: [
+      { name: 'tables', timeoutCause: 'StorageUnavailable', run: async () => void (await parts.sweepMark.read()) },
+      { name: 'queue', timeoutCause: 'StorageUnavailable', run: async () => void (await countOf('vault-work')) },
       {
         name: 'operatorVault',
-        silence: 'VaultTimeout',
-        ask: () => systemKeyFailure(systemAssigned, { ...withShortRingRead(parts), lastWrapping }, 'keyWillDo'),
+        timeoutCause: 'VaultTimeout',
+        run: () => systemKeyFailure(systemAssigned, { ...withShortRingRead(parts), lastWrapping }, 'keyWillDo'),
       },
-      { name: 'keyChecks', silence: 'StorageUnavailable', ask: keyChecks({ ...parts, policy }) },
+      { name: 'keyChecks', timeoutCause: 'StorageUnavailable', run: keyChecks({ ...parts, policy }) },
       ...(announcer === undefined ? [] : [announcementTopic(announcer, { ...parts, rings })]),
     ] satisfies HealthCheck[],
     poisoned: () => Promise.all(poisonQueues.map(async (queue) => ({ queue, messages: await countOf(queue) }))),
@@ -175,10 +175,10 @@ const sourceIn = ({ WEBSITE_HOSTNAME: host }: Readonly<Record<string, string | u
   host === undefined || host === '' ? '/keyward' : `https://${host}`;
 
 /** Checks the entries that wait, because the only way to test a topic is to publish something. */
-const announcementTopic = (announcer: Announcer, tools: Pick<Service, 'clock' | 'rings'>): HealthCheck => ({
+const announcementTopic = (announcer: Announcer, deps: Pick<Service, 'clock' | 'rings'>): HealthCheck => ({
   name: 'announcementTopic',
-  silence: 'StorageUnavailable',
-  ask: async () => ((await isLate(announcer, tools)) ? 'AnnouncementsLate' : undefined),
+  timeoutCause: 'StorageUnavailable',
+  run: async () => ((await isLate(announcer, deps)) ? 'AnnouncementsLate' : undefined),
 });
 
 /** Its vault is none of the operator's key vaults: the canary account is an account like any other (INV-14). */

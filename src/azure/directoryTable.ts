@@ -15,7 +15,7 @@ const accounts = 'account:';
 const subscriptions = 'subscription:';
 const rowKey = 'name';
 
-/** The character after `:`, so that a range ends behind every key that begins with the prefix. */
+/** The character after `:`, so that a range ends after every key that begins with the prefix. */
 const endOf = (prefix: string): string => `${prefix.slice(0, -1)};`;
 
 const subscriptionOf = ({ subscriptionId }: Pick<ArmPath, 'subscriptionId'>) =>

@@ -8,7 +8,7 @@ import { rowOf } from './rowForm.ts';
 import { odata } from './sdk/tables.ts';
 import type { OpenTable } from './tables.ts';
 
-const rowsAPage = 1000;
+const rowsPerPage = 1000;
 
 /** In one partition, so that all of them are a query. */
 export function createIdentityDenialStore(open: OpenTable): IdentityDenialStore {
@@ -28,7 +28,7 @@ export function createIdentityDenialStore(open: OpenTable): IdentityDenialStore 
       return (await table.writeIfUnchanged(rowOf(keyOf(denials.identity), denials), etag)) !== undefined;
     },
     async list() {
-      const rows = await table.query<IdentityDenials>(odata`PartitionKey eq ${partitionKey}`, rowsAPage);
+      const rows = await table.query<IdentityDenials>(odata`PartitionKey eq ${partitionKey}`, rowsPerPage);
       return rows.flatMap(({ value }) => value ?? []);
     },
   };

@@ -49,8 +49,8 @@ export function createOutbox(open: OpenTable): Outbox {
     async page({ before, limit, after }) {
       const [partition = '', row = ''] = after?.split(betweenKeys) ?? [];
       const old = odata`at lt ${iso(before)}`;
-      const behind = odata`PartitionKey gt ${partition} or (PartitionKey eq ${partition} and RowKey gt ${row})`;
-      const filter = after === undefined ? old : `(${behind}) and ${old}`;
+      const later = odata`PartitionKey gt ${partition} or (PartitionKey eq ${partition} and RowKey gt ${row})`;
+      const filter = after === undefined ? old : `(${later}) and ${old}`;
       const found = await table.query<OutboxRow>(filter, limit);
       const rows = found.flatMap(({ value }) => (value === undefined ? [] : [value]));
       const last = found.length < limit ? undefined : found.at(-1);

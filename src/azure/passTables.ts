@@ -8,7 +8,7 @@ import type { EpochMs } from '../core/base/time.ts';
 import {
   type DailyPassState,
   type DailyPassStore,
-  mostBounds,
+  maxBounds,
   type NameBounds,
   noBounds,
 } from '../core/dailyProgress.ts';
@@ -69,7 +69,7 @@ export function createRangeStore(open: OpenTable): RangeStore {
 const isBounds = (value: unknown): value is NameBounds => {
   const { names, each, pages } = Object(value) as Partial<NameBounds>;
   const isName = (name: unknown) => typeof name === 'string' && accountNamePattern.test(name);
-  const areNames = Array.isArray(names) && names.length <= mostBounds && names.every(isName);
+  const areNames = Array.isArray(names) && names.length <= maxBounds && names.every(isName);
   return areNames && Number.isSafeInteger(each) && Number.isSafeInteger(pages);
 };
 

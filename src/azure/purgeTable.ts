@@ -26,7 +26,7 @@ export function createPurgeSchedule(open: OpenTable): PurgeSchedule {
         const [at = '', name = ''] = rowKey.split('!');
         const purge = { name, purgeAt: instantOf(at), readAt: writtenAt + ageMs };
         if (isTime(purge.purgeAt) && key(purge).rowKey === rowKey) rows.push(purge);
-        // A foreign row would delay those behind it in each sweep.
+        // A foreign row would delay those after it in each sweep.
         else await table.remove({ partitionKey, rowKey });
       }
       return { rows, ...(found.length < limit ? {} : defined({ next: found.at(-1)?.rowKey })) };

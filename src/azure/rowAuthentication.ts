@@ -3,7 +3,7 @@
  * is reported.
  */
 
-import { DamagedRow, type RowPlace } from '../core/base/damagedRow.ts';
+import { DamagedRow, type RowAddress } from '../core/base/damagedRow.ts';
 import type { Keks } from '../core/crypto/keks.ts';
 import { authenticValue, damaged, type Entity, entityOf, plainEntityOf, type Row, type RowKey } from './rowForm.ts';
 import type { TableEntity } from './sdk/tables.ts';
@@ -16,7 +16,7 @@ export interface RowAuthentication {
   /** The audit ring. @throws Unavailable */
   auditKeks(): Promise<Keks>;
   /** A row was read that is not as Keyward wrote it. */
-  report(place: RowPlace): void;
+  report(address: RowAddress): void;
   /** The Table service refused what Keyward sent: a fault of Keyward. `code` is a word of the service. */
   rejected(table: string, code: string): void;
 }
@@ -47,7 +47,7 @@ export class RowAuthenticator {
 
   /** Undefined: the row is damaged. */
   valueOf<T>(key: RowKey, entity: Entity, keks: Keks): T | undefined {
-    const value = authenticValue<T>(this.#placeOf(key), entity, keks);
+    const value = authenticValue<T>(this.#addressOf(key), entity, keks);
     if (value !== damaged) return value;
     this.report(key);
     return undefined;
@@ -56,15 +56,15 @@ export class RowAuthenticator {
   /** Reports a row that a reader has found damaged, and returns the error that names it. */
   report(key: RowKey): DamagedRow {
     const error = this.damagedRow(key);
-    this.#authentication.report(error.place);
+    this.#authentication.report(error.address);
     return error;
   }
 
   damagedRow(key: RowKey): DamagedRow {
-    return new DamagedRow(this.#placeOf(key));
+    return new DamagedRow(this.#addressOf(key));
   }
 
-  #placeOf({ partitionKey, rowKey }: RowKey): RowPlace {
+  #addressOf({ partitionKey, rowKey }: RowKey): RowAddress {
     return { table: this.#name, partitionKey, rowKey };
   }
 }

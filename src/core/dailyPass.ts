@@ -25,15 +25,15 @@ import type { OverviewDeps } from './overview/deps.ts';
 import type { RingWork } from './rings/deps.ts';
 import { boundIn, isNamed } from './rotation/rewrapAccount.ts';
 import type { VaultWorkDeps } from './vaultWork/deps.ts';
-import type { AccountsVisit } from './vaultWork/ports.ts';
+import type { AccountsWork } from './vaultWork/ports.ts';
 import { allRanges, type RangeWork, rangeOf } from './vaultWork/ranges.ts';
 import { openWatch, readIfWhole, watchAccount } from './vaultWork/restoreWatch.ts';
 import { boundAccounts, staleRowMs } from './watch/boundAccounts.ts';
 
 /** One page of the daily pass, and other work in the background. */
 export type DailyWork =
-  | AccountsVisit
-  | RowsVisit
+  | AccountsWork
+  | RowsWork
   | { readonly visit: 'overview'; readonly after?: string }
   | { readonly visit: 'names'; readonly after?: string }
   | RingWork
@@ -54,7 +54,7 @@ const pageSize = 200;
 const sendsAtOnce = 32;
 const accountsAtOnce = 8;
 /** Rows of bindings. */
-const vaultsAPage = 256;
+const vaultsPerPage = 256;
 const vaultsAtOnce = 8;
 /** How long one message lists or clears before another continues; functionTimeout in host.json is far longer. */
 const messageMs = 60_000;
@@ -156,7 +156,7 @@ async function processAccount(name: string, isListed: boolean, deps: ComparedDep
   await deps.queue.send({ vault: vaultIdOf(encryption.binding.vaultHost), lookNow: {}, requestedBy: 'sweep' });
 }
 
-export interface RowsVisit extends RangeWork {
+export interface RowsWork extends RangeWork {
   readonly visit: 'rows';
   /** The last vault that is done. */
   readonly after?: string;
@@ -164,14 +164,14 @@ export interface RowsVisit extends RangeWork {
 
 /** Clears the vaults of a range, several at the same time; where to continue, or undefined at the end. */
 export async function clearRange(
-  { range, of, after }: RowsVisit,
+  { range, of, after }: RowsWork,
   deps: ComparedDeps,
 ): Promise<{ readonly cleared: number; readonly next?: string }> {
   const { clock, vaults, log } = deps;
   const end = clock.now() + messageMs;
   let cleared = 0;
   for (let from = after; ; ) {
-    const page = await vaults.page(rangeOf({ range, of }), vaultsAPage, from);
+    const page = await vaults.page(rangeOf({ range, of }), vaultsPerPage, from);
     const counts = await pLimit(vaultsAtOnce).map(page.vaults, async ({ id }) => {
       try {
         return await clearRows(id, deps);

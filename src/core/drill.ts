@@ -55,7 +55,7 @@ const owner = 'keyward-drill';
 const actor = { kind: 'keyward', id: 'drill' } as const;
 const secret = refOf(canaryAccount, 'tokenKeys', 'canary');
 const pollMs = 1_000;
-const keptResults = 48;
+const maxResults = 48;
 /** The published bounds of KeyDisabled: docs/states-and-bounds.md. */
 export const drillBounds = (policy: Policy): { readonly refusedMs: number; readonly restoredMs: number } => ({
   refusedMs: blockBoundMs('KeyDisabled', policy),
@@ -77,7 +77,7 @@ export async function runDrill(deps: DrillDeps): Promise<DrillResult | undefined
   else if (outcome === 'missed') log.error('The revocation drill missed a published bound', about);
   else log.info('The revocation drill met the published bounds', about);
   const stored = await deps.drills.read();
-  await deps.drills.write([result, ...(stored?.value ?? [])].slice(0, keptResults), stored?.etag);
+  await deps.drills.write([result, ...(stored?.value ?? [])].slice(0, maxResults), stored?.etag);
   return result;
 }
 

@@ -25,9 +25,9 @@ export type HealthFailure = Cause | 'AnnouncementsLate' | 'KeyChecksLate';
 export interface HealthCheck {
   readonly name: 'tables' | 'queue' | 'operatorVault' | 'keyChecks' | 'announcementTopic';
   /** The cause when no answer arrives in time. */
-  readonly silence: Cause;
+  readonly timeoutCause: Cause;
   /** Returns the failure, or undefined when the dependency answers. It may throw, and it may never end. */
-  ask(): Promise<HealthFailure | undefined>;
+  run(): Promise<HealthFailure | undefined>;
 }
 
 export interface HealthDeps
@@ -35,7 +35,7 @@ export interface HealthDeps
     Pick<AnnouncementsDeps, 'announcer'>,
     Pick<VaultWorkDeps, 'ranges' | 'policy'> {
   readonly sweepMark: Pick<SweepMark, 'read'>;
-  readonly parts: readonly HealthCheck[];
+  readonly healthChecks: readonly HealthCheck[];
   readonly poisoned: () => Promise<readonly PoisonQueue[]>;
   readonly dailyPass: DailyPassStore;
   /** The approximate number of waiting messages of the daily pass. */
@@ -60,22 +60,26 @@ export interface HealthCheckResult {
 
 type Deps = Pick<BaseDeps, 'clock' | 'pause'>;
 
-export const runHealthChecks = (parts: readonly HealthCheck[], deps: Deps): Promise<HealthCheckResult[]> =>
+export const runHealthChecks = (checks: readonly HealthCheck[], deps: Deps): Promise<HealthCheckResult[]> =>
   Promise.all(
-    parts.map(async (part) => {
+    checks.map(async (check) => {
       const began = deps.clock.monotonic();
-      const answer = await inTime(answerOf(part), deps);
-      const cause = answer === undefined ? part.silence : answer.cause;
+      const answer = await inTime(answerOf(check), deps);
+      const cause = answer === undefined ? check.timeoutCause : answer.cause;
       const durationMs = Math.round(deps.clock.monotonic() - began);
-      return { name: part.name, durationMs, ...(cause === undefined ? { status: 'ok' } : { status: 'failed', cause }) };
+      return {
+        name: check.name,
+        durationMs,
+        ...(cause === undefined ? { status: 'ok' } : { status: 'failed', cause }),
+      };
     }),
   );
 
-async function answerOf(part: HealthCheck): Promise<{ readonly cause: HealthFailure | undefined }> {
+async function answerOf(check: HealthCheck): Promise<{ readonly cause: HealthFailure | undefined }> {
   try {
-    return { cause: await part.ask() };
+    return { cause: await check.run() };
   } catch (error) {
-    return { cause: error instanceof KeywardError && isCause(error.code) ? error.code : part.silence };
+    return { cause: error instanceof KeywardError && isCause(error.code) ? error.code : check.timeoutCause };
   }
 }
 
@@ -120,7 +124,7 @@ const blindAfterMs = 180_000;
 /**
  * Whether Keyward could miss a revocation: the oldest check over all keys, or the last sweep, is too long ago. A process that finds no sweep at all counts this time from its own start.
  */
-export function keyChecks(deps: Pick<HealthDeps, 'ranges' | 'policy' | 'sweepMark' | 'clock'>): HealthCheck['ask'] {
+export function keyChecks(deps: Pick<HealthDeps, 'ranges' | 'policy' | 'sweepMark' | 'clock'>): HealthCheck['run'] {
   const beganAt = deps.clock.now();
   return async () => {
     const [sweptAt, keys] = await Promise.all([deps.sweepMark.read(), countKeys(deps)]);
@@ -136,7 +140,7 @@ const oldestOf = (times: readonly EpochMs[]): EpochMs | undefined =>
 
 export interface Readiness {
   readonly isReady: boolean;
-  readonly parts: readonly HealthCheckResult[];
+  readonly checks: readonly HealthCheckResult[];
   /** The following properties are absent where they could not be read in time. */
   readonly sweep?: { readonly lastSweptAt?: EpochMs };
   readonly keys?: KeyCounts;
@@ -154,8 +158,8 @@ export interface Readiness {
 export async function readiness(deps: HealthDeps): Promise<Readiness> {
   const answerOf = <T>(work: Promise<T>) => inTime(work, deps).catch(() => undefined);
   const { announcer } = deps;
-  const [parts, sweep, keys, poisoned, dailyPass, passes, announcements] = await Promise.all([
-    runHealthChecks(deps.parts, deps),
+  const [checks, sweep, keys, poisoned, dailyPass, passes, announcements] = await Promise.all([
+    runHealthChecks(deps.healthChecks, deps),
     answerOf(deps.sweepMark.read().then((at) => (at === undefined ? {} : { lastSweptAt: at }))),
     answerOf(countKeys(deps)),
     answerOf(deps.poisoned()),
@@ -164,8 +168,8 @@ export async function readiness(deps: HealthDeps): Promise<Readiness> {
     announcer === undefined ? undefined : answerOf(backlogOf(announcer, deps)),
   ]);
   return {
-    isReady: parts.every(({ status }) => status === 'ok'),
-    parts,
+    isReady: checks.every(({ status }) => status === 'ok'),
+    checks,
     ...defined({ sweep, keys, poisoned, dailyPass, passes, announcements }),
   };
 }

@@ -59,7 +59,7 @@ describe('INV-6: a verdict that is stored while an account is being deleted', ()
       await expect(deleteAccount(name, {}, tester, dying)).rejects.toThrow('dead');
       if (how.startsWith('the watch')) {
         const stored = (await lab.service.bindings.readWatch(id)) ?? expect.fail();
-        const limits = { until: lab.clock.now() + 1, most: 10 };
+        const limits = { until: lab.clock.now() + 1, max: 10 };
         expect((await reconcile(stored, limits, new Map(), lab.service)).watch?.value.transitions).toEqual([]);
       }
       await deleteAccount(name, {}, tester, lab.service);

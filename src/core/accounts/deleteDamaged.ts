@@ -4,7 +4,7 @@
  */
 import { type AuditEntry, appendEntry, type ChainHead, headOf } from '../audit/auditEntry.ts';
 import type { Actor } from '../audit/auditFacts.ts';
-import { headBehind, placedEntries } from '../audit/chainEnd.ts';
+import { headAfter, positionedEntries } from '../audit/chainEnd.ts';
 import { LostRace } from '../base/errors.ts';
 import type { DeletingAccount } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
@@ -60,9 +60,9 @@ async function latestInstance(
     if ((await accounts.tombstone(folded, id)) !== undefined) continue;
     let first: AuditEntry | undefined;
     let head: ChainHead | undefined;
-    for await (const placed of placedEntries({ id, page: (page) => accounts.audit(folded, id, page) }, audit)) {
-      first ??= placed.entry;
-      head = headBehind(placed);
+    for await (const positioned of positionedEntries({ id, page: (page) => accounts.audit(folded, id, page) }, audit)) {
+      first ??= positioned.entry;
+      head = headAfter(positioned);
     }
     if (first === undefined || head === undefined) continue;
     if (latest === undefined || first.at > latest.first.at) latest = { first, head };

@@ -106,7 +106,7 @@ export function createLeases(
   }
 
   /** Uses a key that could not be renewed until its lease, or grace, ends. */
-  function goOn(id: string, held: Lease, cause: Cause): Lease | Cause {
+  function continueInGrace(id: string, held: Lease, cause: Cause): Lease | Cause {
     held.isInGrace = isOutage(cause);
     held.renewAfter = held.isInGrace ? clock.monotonic() + graceStepMs : Number.POSITIVE_INFINITY;
     const leaseLeftMs = held.lifeMs - ageOf(held);
@@ -128,7 +128,7 @@ export function createLeases(
     const opened = await openOnce(id, view);
     if (typeof opened !== 'string') return opened;
     const waiting = stillHeld(id, false);
-    return waiting === undefined ? opened : goOn(id, waiting, opened);
+    return waiting === undefined ? opened : continueInGrace(id, waiting, opened);
   }
 
   function termOf(lease: Lease, isDenied: boolean): LeaseTerm {

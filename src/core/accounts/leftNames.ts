@@ -20,12 +20,12 @@ export async function removeLeftName(name: string, deps: NameDeps): Promise<void
   if (row !== undefined && (await isLeft({ ...row, name }, deps))) await deps.directory.remove(name, row.etag);
 }
 
-const rowsAPage = 1000;
+const rowsPerPage = 1000;
 const rowsAtOnce = 16;
 
 /** One page over all rows of the directory; where to continue, or undefined at the end. */
 export async function removeLeftNames(after: string | undefined, deps: NameDeps): Promise<string | undefined> {
-  const { rows, next } = await deps.directory.rows(rowsAPage, after);
+  const { rows, next } = await deps.directory.rows(rowsPerPage, after);
   const limit = pLimit(rowsAtOnce);
   const results = await Promise.allSettled(rows.map((row) => limit(() => removeUnlessNamed(row, deps))));
   // All have ended: nothing runs on when the message fails.

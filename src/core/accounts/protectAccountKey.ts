@@ -62,8 +62,8 @@ export async function renewAccountKey(
   input: EncryptionInput,
   deps: AccountsDeps,
 ): Promise<Protected> {
-  const kept = record.olderAccountKeys;
-  if ((kept?.keys.length ?? 0) >= maxOlderKeys)
+  const older = record.olderAccountKeys;
+  if ((older?.keys.length ?? 0) >= maxOlderKeys)
     throw new Refusal(
       'Conflict',
       `Secrets are still under ${maxOlderKeys} earlier account keys, which is the limit. Retry when the account has no olderAccountKeys. After an hour, the reason is rows that do not open: the account's SecretIntegrityFailed entries and the log name them.`,
@@ -87,7 +87,7 @@ export async function renewAccountKey(
     });
     return {
       ...made,
-      olderAccountKeys: { phase: 'moving', since: Math.max(now, (kept?.since ?? 0) + 1), keys },
+      olderAccountKeys: { phase: 'moving', since: Math.max(now, (older?.since ?? 0) + 1), keys },
       ...defined({ dataKeyGenerations }),
     };
   } finally {
@@ -98,20 +98,20 @@ export async function renewAccountKey(
 
 /** An account key under the key of the input. Nothing is stored. */
 export async function protect(
-  place: KeyContext,
+  context: KeyContext,
   accountKey: Bytes,
   input: EncryptionInput,
   account: Owned,
   deps: AccountsDeps,
 ): Promise<Protected> {
-  const accountKeyGeneration = place.generation;
+  const accountKeyGeneration = context.generation;
   if (input.type === 'SystemKey') {
-    const wrappedAccountKey = await wrapBySystemKey(place, accountKey, deps);
+    const wrappedAccountKey = await wrapBySystemKey(context, accountKey, deps);
     const proof = { at: deps.clock.now() };
     return { encryption: input, wrappedAccountKey, accountKeyGeneration, proof, facts: {} };
   }
   const { identifier, binding, description, refusedBy } = await acceptCustomerKey(input, account, deps);
-  const proven = await wrapByCustomerKey(place, accountKey, binding, description, deps);
+  const proven = await wrapByCustomerKey(context, accountKey, binding, description, deps);
   if (!proven.ok) throw refusedBy(proven);
   const { version } = description;
   const follows = identifier.version === undefined;
@@ -131,16 +131,16 @@ export async function protect(
 
 /** The same account key under the same key, encrypted with the current rings. */
 export async function resealAccountKey(
-  place: KeyContext,
+  context: KeyContext,
   accountKey: Bytes,
   encryption: Encryption,
   deps: AccountsDeps,
 ): Promise<string> {
-  if (encryption.type === 'SystemKey') return wrapBySystemKey(place, accountKey, deps);
+  if (encryption.type === 'SystemKey') return wrapBySystemKey(context, accountKey, deps);
   const { binding, version } = encryption;
   const described = await deps.keyVault.describe(binding, version);
   if (!described.ok) throw keyFailure(described.cause, binding, described.observed);
-  const proven = await wrapByCustomerKey(place, accountKey, binding, described.value, deps);
+  const proven = await wrapByCustomerKey(context, accountKey, binding, described.value, deps);
   if (!proven.ok) throw keyFailure(proven.cause, binding, proven.observed);
   return proven.value.wrappedAccountKey;
 }

@@ -11,7 +11,7 @@ import type { DuePurge } from './ports.ts';
 import { findAccount } from './readAccount.ts';
 
 const keyward = { kind: 'keyward', id: 'purge' } as const;
-const rowsAPage = 100;
+const rowsPerPage = 100;
 const purgesAtOnce = 8;
 /** A handler may run for ten minutes, and the next sweep starts after one. */
 const workMs = 45_000;
@@ -22,7 +22,7 @@ export async function purgeDeleted(deps: AccountsDeps): Promise<number> {
   const until = clock.monotonic() + workMs;
   let purged = 0;
   for (let after: string | undefined, isLast = false; !isLast && clock.monotonic() < until; ) {
-    const { rows, next } = await purgeSchedule.due(clock.now(), rowsAPage, after);
+    const { rows, next } = await purgeSchedule.due(clock.now(), rowsPerPage, after);
     const results = await pLimit(purgesAtOnce).map(rows, (row) => unlessFailed(row, deps));
     purged += results.filter((isPurged) => isPurged).length;
     isLast = next === undefined;

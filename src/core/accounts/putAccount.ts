@@ -37,7 +37,7 @@ export interface SavedAccount {
 
 /** PUT: creates the account, or changes it to the input. */
 export const putAccount = (change: AccountChange, deps: AccountsDeps): Promise<SavedAccount> =>
-  untilWon(change, deps, async (current) => {
+  changeAccount(change, deps, async (current) => {
     // A creation that was delayed too long and crashed may have left a key that no ring opens. Its retry must not
     // succeed.
     if (current !== undefined) await assertRingsOpenStoredKey(current.record, deps);
@@ -47,7 +47,7 @@ export const putAccount = (change: AccountChange, deps: AccountsDeps): Promise<S
 
 /** PATCH: changes the properties of the input. @throws Refusal AccountNotFound */
 export const patchAccount = (change: AccountChange, deps: AccountsDeps): Promise<AccountView> =>
-  untilWon(change, deps, (current) => {
+  changeAccount(change, deps, (current) => {
     if (current === undefined) throw accountNotFound(change.name);
     return carryOut(planChange(current, change, deps), change.actor, deps);
   });
@@ -57,7 +57,7 @@ export const patchAccount = (change: AccountChange, deps: AccountsDeps): Promise
  * again instead. Writers of this process that call no vault take turns at an account, so none of them loses a race to
  * another. A writer that may wait for a vault blocks no other writer.
  */
-function untilWon<T>(
+function changeAccount<T>(
   { name, input, conditions = {}, known }: AccountChange,
   deps: AccountsDeps,
   attempt: (current: AccountView | undefined) => Promise<T>,

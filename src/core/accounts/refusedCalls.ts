@@ -9,7 +9,7 @@ import type { RefusedCalls } from './processState.ts';
 
 const onceInMs = 60_000;
 const rememberedAtOnce = 10_000;
-const mostOfOneCaller = 30;
+const maxOfOneCaller = 30;
 
 export function createRefusedCalls(
   deps: Pick<AccountsDeps, 'accounts' | 'serialize' | 'serviceAudit' | 'rings' | 'clock' | 'random'>,
@@ -25,7 +25,7 @@ export function createRefusedCalls(
     const current = known === undefined || now - known.since >= onceInMs ? { since: now, count: 0 } : known;
     current.count += 1;
     callers.set(caller, current);
-    return current.count <= mostOfOneCaller;
+    return current.count <= maxOfOneCaller;
   }
 
   async function write(

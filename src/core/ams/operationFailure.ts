@@ -7,7 +7,7 @@ import type { AmsDeps } from './deps.ts';
 import type { Change, Failure } from './operation.ts';
 
 /** The customer's vault did not answer, or throttled. Any other failure is Keyward's, and the caller tries again. */
-export const isSilence = (error: unknown): error is Unavailable =>
+export const isUnreachable = (error: unknown): error is Unavailable =>
   error instanceof Unavailable &&
   !isDenial(error) &&
   (error.code === 'CustomerKeyUnreachable' || (isCause(error.code) && classOf(error.code) === 'unreachable'));

@@ -26,7 +26,7 @@ import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
 import { parseDeferred } from './deferredChange.ts';
 import type { AmsDeps } from './deps.ts';
 import { type Basis, type Change, newOperationId, type Operation, type RequestedChange } from './operation.ts';
-import { failureOf, isDenial, isSilence } from './operationFailure.ts';
+import { failureOf, isDenial, isUnreachable } from './operationFailure.ts';
 
 const keyward = { kind: 'keyward', id: 'operations' } as const;
 
@@ -57,7 +57,7 @@ export async function beginOperation(
     await deps.operations.insert(operation);
     return { operation, view, created };
   } catch (error) {
-    if (!isSilence(error) || isReleaseOf(before, change, deps)) throw error;
+    if (!isUnreachable(error) || isReleaseOf(before, change, deps)) throw error;
     const { account, method, input } = change;
     const basis = before === undefined ? {} : { basis: basisOf(before) };
     const deferred = { account, method, input };
@@ -140,7 +140,7 @@ export async function continueOperation(id: string, deps: AmsDeps): Promise<void
     if (!(error instanceof KeywardError)) throw error;
     const failure = failureOf(error, change, deps);
     if (!(error instanceof Unavailable) || isDenial(error)) return end({ status: 'Failed', error: failure });
-    if (!isSilence(error)) throw error;
+    if (!isUnreachable(error)) throw error;
     await tryAgain(id, deps);
     if (failure.message !== pending.failure.message) await save({ ...stored.value, pending: { ...pending, failure } });
     return;

@@ -104,7 +104,7 @@ async function saved(ref: ResourceRef, saving: Saving, deps: AmsDeps): Promise<S
   const value: ResourceRow = { name, instanceId: record.instanceId, properties, secrets, ...times };
   const { resources } = deps;
   const etag = await (found === undefined ? resources.insert(ref, value) : resources.replace(ref, value, found.etag));
-  const row = etag === undefined ? await standing(ref, value, deps) : { ref, value, etag };
+  const row = etag === undefined ? await readOwnWrite(ref, value, deps) : { ref, value, etag };
   // A delete of the account may have removed its resources just before.
   const view = await findAccount(ref.account, deps);
   if (view?.record.instanceId === record.instanceId) return row;
@@ -116,7 +116,7 @@ async function saved(ref: ResourceRef, saving: Saving, deps: AmsDeps): Promise<S
  * When a response is lost, the SDK tries again, and the second try loses to the first: then the stored value is this
  * writer's.
  */
-async function standing(ref: ResourceRef, value: ResourceRow, { resources }: AmsDeps): Promise<StoredResource> {
+async function readOwnWrite(ref: ResourceRef, value: ResourceRow, { resources }: AmsDeps): Promise<StoredResource> {
   const row = await resources.read(ref);
   if (row !== undefined && JSON.stringify(row.value) === JSON.stringify(value)) return row;
   throw new LostRace('The resource has changed.');

@@ -25,7 +25,7 @@ interface Task extends Due {
 }
 
 /** Entries that wait in this process. Further ones are left to the sweep. */
-const mostWaiting = 1_000;
+const maxWaiting = 1_000;
 
 type Deps = PublishDeps & { readonly outbox: Outbox } & Pick<AnnouncementsDeps, 'clock' | 'random' | 'log'>;
 
@@ -68,7 +68,7 @@ export function createAnnouncer({ source, topic, outbox, clock, random, log }: D
 
   function later(task: Task): void {
     const entries = task.entries.length;
-    if (count + entries > mostWaiting) {
+    if (count + entries > maxWaiting) {
       tally.add('deferred', entries);
       return;
     }
@@ -86,8 +86,8 @@ export function createAnnouncer({ source, topic, outbox, clock, random, log }: D
       if (first === undefined) return write();
       tally.report(log);
       const hashes = entries.map(({ hash }) => hash);
-      const place = { chain: first.chain, first: first.sequence, hashes };
-      const row = { ...place, id: random.uuid(), subject, at: clock.now() };
+      const position = { chain: first.chain, first: first.sequence, hashes };
+      const row = { ...position, id: random.uuid(), subject, at: clock.now() };
       await outbox.put(row);
       try {
         const result = await write();

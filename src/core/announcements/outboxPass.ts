@@ -21,7 +21,7 @@ import { type Due, publishDue } from './publish.ts';
 const waitMs = 60_000;
 /** The sweep and the pass have had their time: an entry that waits longer is late. */
 const lateMs = 180_000;
-const rowsAPage = 100;
+const rowsPerPage = 100;
 const rowsCounted = 1_000;
 const rowsJudged = 20;
 const readsAtOnce = 8;
@@ -74,7 +74,7 @@ async function passUntil(
   let after = from;
   do {
     const before = deps.clock.now() - waitMs;
-    const { rows, next } = await announcer.outbox.page({ before, limit: rowsAPage, after });
+    const { rows, next } = await announcer.outbox.page({ before, limit: rowsPerPage, after });
     const due = await dueOf(rows, announcer, deps);
     if ((await publishAll(due, announcer, deps)) === 'failed') return undefined;
     after = next;
@@ -89,9 +89,9 @@ async function dueOf(rows: readonly OutboxRow[], { outbox }: Announcer, deps: An
   const { audit } = await deps.rings();
   const visited = await pLimit(readsAtOnce).map(rows, async (row): Promise<Due | undefined> => {
     try {
-      const standing = await outbox.entries(row);
-      const { entries } = standing;
-      const decision = outboxDecision(row, standing, clock.now());
+      const stored = await outbox.entries(row);
+      const { entries } = stored;
+      const decision = outboxDecision(row, stored, clock.now());
       if (decision === 'drop') await outbox.remove(row);
       if (decision === 'unreadable') logUnreadableRow(row, 'noEntry', log);
       if (decision !== 'announce') return undefined;
@@ -179,9 +179,9 @@ export async function isLate(
   const now = clock.now();
   const { rows } = await outbox.page({ before: now - lateMs, limit: rowsCounted });
   const isWaiting = async (row: OutboxRow) => {
-    const standing = await outbox.entries(row);
-    if (outboxDecision(row, standing, now) !== 'announce') return false;
-    return areOurs(row, standing.entries, (await rings()).audit);
+    const stored = await outbox.entries(row);
+    if (outboxDecision(row, stored, now) !== 'announce') return false;
+    return areOurs(row, stored.entries, (await rings()).audit);
   };
   for (const row of rows.filter(({ isRefused }) => isRefused !== true).slice(0, rowsJudged))
     if (await isWaiting(row)) return true;

@@ -29,7 +29,7 @@ export interface Outcome {
   readonly failure?: Exclude<Published, { outcome: 'published' }>;
 }
 
-/** In the order given. Stops where the topic does not answer; a refused batch stops none behind it. */
+/** In the order given. Stops where the topic does not answer; a refused batch stops none after it. */
 export async function publishDue(due: readonly Due[], deps: PublishDeps): Promise<Outcome> {
   let published = 0;
   const left: Due[] = [];

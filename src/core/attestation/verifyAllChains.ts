@@ -24,7 +24,7 @@ const dueAfterMs = 20 * hourMs;
 const verificationLateMs = 36 * hourMs;
 const keepCheckpointsMs = 30 * 24 * hourMs;
 /** A page of heads is one row, and the token of one checkpoint. */
-const chainsACheckpoint = 100;
+const chainsPerCheckpoint = 100;
 /** The same number as the vaults that a worker of the sweep looks at in parallel. */
 const partitionsAtOnce = 16;
 const messageMs = 60_000;
@@ -72,7 +72,7 @@ async function nextPage(
   const heads: ChainHeadOf[] = [];
   let run: VerificationRun | undefined = from;
   let reached = from;
-  while (run !== undefined && heads.length < chainsACheckpoint && deps.clock.monotonic() < until) {
+  while (run !== undefined && heads.length < chainsPerCheckpoint && deps.clock.monotonic() < until) {
     run = await step(run, heads, deps);
     reached = run ?? reached;
   }

@@ -1,7 +1,7 @@
 /**
  * Reports rows that are not as Keyward wrote them: to the log, as a metric, and in the service's own chain (INV-13).
  */
-import { placeText, type RowPlace } from '../base/damagedRow.ts';
+import { addressText, type RowAddress } from '../base/damagedRow.ts';
 import { describeError } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';
 import { rateLimiter } from '../base/rateLimiter.ts';
@@ -13,7 +13,7 @@ const logEveryMs = 60_000;
 const auditEveryMs = 24 * 3_600_000;
 const keyward = { kind: 'keyward', id: 'integrity' } as const;
 
-export type ReportDamage = (place: RowPlace) => void;
+export type ReportDamage = (address: RowAddress) => void;
 
 export function createDamageReporter(deps: ServiceAuditDeps & Pick<AuditDeps, 'log'>): ReportDamage {
   const { clock, log } = deps;
@@ -28,8 +28,8 @@ export function createDamageReporter(deps: ServiceAuditDeps & Pick<AuditDeps, 'l
     }
   }
 
-  return (place) => {
-    const row = placeText(place);
+  return (address) => {
+    const row = addressText(address);
     if (logged.admit([row]).length > 0) {
       log.error('A stored row is not as Keyward wrote it', { row });
       measure(log, 'keyward.damagedRows', 1, {});

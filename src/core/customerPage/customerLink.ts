@@ -16,8 +16,8 @@ import type { CustomerLink, CustomerPageDeps } from './ports.ts';
 
 const purpose = 'keyward/customer-link/1';
 const hourMs = 3_600_000;
-export const mostLinkHours = 7 * 24;
-const mostLinks = 100;
+export const maxLinkHours = 7 * 24;
+const maxLinks = 100;
 
 type LinkFacts = Pick<CustomerLink, 'id' | 'owner' | 'expiresAt'>;
 
@@ -35,8 +35,8 @@ export async function createLink(
   // Only here are rows of ended links removed: without a new link there are never more of them.
   const ended = known.filter(({ expiresAt }) => expiresAt <= now);
   for (const { id } of ended) await customerLinks.remove(owner, id);
-  if (known.length - ended.length >= mostLinks)
-    throw new Refusal('Conflict', `The owner has ${mostLinks} links. Revoke one first.`, { target: 'owner' });
+  if (known.length - ended.length >= maxLinks)
+    throw new Refusal('Conflict', `The owner has ${maxLinks} links. Revoke one first.`, { target: 'owner' });
   const expiresAt = now + hours * hourMs;
   const link: CustomerLink = {
     id: random.uuid(),

@@ -12,7 +12,7 @@ import { boundAccounts } from '../watch/boundAccounts.ts';
 import type { Holding, KeyInQuestion } from './whatIf.ts';
 
 /** Each account costs a read of its record. */
-const mostHoldings = 1000;
+const maxHoldings = 1000;
 
 /** @throws Refusal NotFound | InvalidRequestContent */
 export function keyInQuestion(
@@ -43,7 +43,7 @@ export function keyInQuestion(
 }
 
 /**
- * Accounts whose records name the keys: rows are hints. `isComplete`: false when there are more than `mostHoldings`.
+ * Accounts whose records name the keys: rows are hints. `isComplete`: false when there are more than `maxHoldings`.
  */
 export async function holdingsOf(
   keys: readonly IndexedKey[],
@@ -55,7 +55,7 @@ export async function holdingsOf(
   for (const { watch } of keys) {
     const { id, keyName } = watch.binding;
     for await (const row of boundAccounts(id, {}, deps)) {
-      isComplete = reads.length < mostHoldings;
+      isComplete = reads.length < maxHoldings;
       if (!isComplete) break;
       reads.push(
         limit(async () => {

@@ -153,7 +153,7 @@ async function isPresent(account: IndexedAccount, { read }: CompareDeps['account
 
 const ownersPerMessage = 50;
 
-/** Compares some owners, and in the end the service. Returns the last owner, if there may be more behind it. */
+/** Compares some owners, and in the end the service. Returns the last owner, if there may be more after it. */
 export async function compareOwners(after: string | undefined, deps: CompareDeps): Promise<string | undefined> {
   let owner = after;
   for (let count = 0; count < ownersPerMessage; count++) {

@@ -14,7 +14,7 @@ import { readCheckedRanges } from './checkedRanges.ts';
 import { type Counts, currentCounts, ofKey, sum } from './counts.ts';
 import type { OverviewDeps } from './deps.ts';
 import type { IndexedKey, IndexPosition } from './indexRows.ts';
-import { behindAll, type KeyStop, type ReadAccount, readAll, readStops } from './readIndex.ts';
+import { afterAll, type KeyStop, type ReadAccount, readAll, readStops } from './readIndex.ts';
 
 export interface AccountFilter {
   readonly state?: ListedAccount['state'];
@@ -135,5 +135,5 @@ async function stopsFor(
   const { marks, isLast } = await budget.spend(overviewIndex.marked(after, owner, marksPerCall));
   const last = marks.at(-1)?.key;
   if (last === undefined || isLast) return { keys: marks };
-  return { keys: marks, next: { owner: last.owner, bindingId: last.watch.binding.id, name: behindAll } };
+  return { keys: marks, next: { owner: last.owner, bindingId: last.watch.binding.id, name: afterAll } };
 }

@@ -12,7 +12,7 @@ import { readCheckedRanges } from './checkedRanges.ts';
 import { type Counts, currentCounts } from './counts.ts';
 import type { OverviewDeps } from './deps.ts';
 import type { IndexedKey, IndexedWatch, IndexPosition } from './indexRows.ts';
-import { behindAll } from './readIndex.ts';
+import { afterAll } from './readIndex.ts';
 
 export interface KeyFilter {
   readonly owner?: string;
@@ -85,7 +85,7 @@ const readKeys: Read = async ({ owner }, limit, after, budget, { overviewIndex: 
   const keys: ListedKey[] = [];
   let at = after ?? (owner === undefined ? undefined : { owner });
   while (budget.left > 0) {
-    const isOfOwner = at !== undefined && at.bindingId !== behindAll;
+    const isOfOwner = at !== undefined && at.bindingId !== afterAll;
     const page = isOfOwner
       ? await budget.spend(index.ofOwner(at as IndexPosition, rowsPerCall, 'keys'))
       : await budget.spend(index.ofLaterOwners(at?.owner, rowsPerCall, 'keys'));
@@ -98,7 +98,7 @@ const readKeys: Read = async ({ owner }, limit, after, budget, { overviewIndex: 
     }
     if (!page.isLast) continue;
     if (!isOfOwner || owner !== undefined) return { keys };
-    at = { owner: (at as IndexPosition).owner, bindingId: behindAll };
+    at = { owner: (at as IndexPosition).owner, bindingId: afterAll };
   }
   return { keys, ...defined({ next: at }) };
 };

@@ -71,19 +71,19 @@ type WriterDeps = Pick<AccountsDeps, 'bindings' | 'claims' | 'clock' | 'log'> & 
 };
 
 /** Accounts and keys that this process remembers as written: 100 bytes each. */
-const mostRemembered = 20_000;
+const maxRemembered = 20_000;
 const ownerMs = 60_000;
-const mostWatches = 500;
+const maxWatches = 500;
 const watchMs = 10_000;
 
 export function createOverviewWriter(deps: WriterDeps): OverviewWriter {
   const { overviewIndex: index, timelineIndex, bindings, claims, clock, log, gather } = deps;
   const background = createBackgroundWork(gather, log);
   const serviceCounts = createServiceCounts(index);
-  const known = { accounts: lruCache<IndexedAccount>(mostRemembered), keys: lruCache<string>(mostRemembered) };
-  const owners = lruCache<{ readonly owner: string; readonly at: number }>(mostRemembered);
+  const known = { accounts: lruCache<IndexedAccount>(maxRemembered), keys: lruCache<string>(maxRemembered) };
+  const owners = lruCache<{ readonly owner: string; readonly at: number }>(maxRemembered);
   /** Seen by this process just now: an account is bound right after its watch was saved. */
-  const watches = lruCache<{ readonly watch: IndexedWatch; readonly at: number }>(mostWatches);
+  const watches = lruCache<{ readonly watch: IndexedWatch; readonly at: number }>(maxWatches);
   let entriesWaiting: (() => Promise<readonly TimelineEntry[]>)[] = [];
   const rows = createOwnerRows({
     index,

@@ -44,13 +44,13 @@ interface OwnerDeps {
   readonly onDifference: (difference: Counts) => void;
 }
 
-const mostOwners = 2_000;
+const maxOwners = 2_000;
 /** A key with so few accounts is marked together with them. */
 const fewAccounts = 10;
 
 export function createOwnerRows({ index, watchOf, onDifference }: OwnerDeps): OwnerRows {
   const serialize = keyedMutex();
-  const known = lruCache<Stored<Counts>>(mostOwners);
+  const known = lruCache<Stored<Counts>>(maxOwners);
 
   /** `isFirst`: what this process remembers counts. */
   const change = (
@@ -99,7 +99,7 @@ export function createOwnerRows({ index, watchOf, onDifference }: OwnerDeps): Ow
     is: IndexedAccount | undefined,
     next: IndexedAccount | undefined,
   ): Promise<ChangedIndex> {
-    const isMoved = was !== undefined && (next === undefined || !isSamePlace(was, next));
+    const isMoved = was !== undefined && (next === undefined || !isUnderSameKey(was, next));
     const [oldKey, newKey] = await Promise.all([isMoved ? keyOf(was) : undefined, keyOf(next)]);
     const isNew = newKey === undefined && next?.key !== undefined;
     const watch = isNew ? await watchOf(next.key.bindingId) : undefined;
@@ -113,7 +113,7 @@ export function createOwnerRows({ index, watchOf, onDifference }: OwnerDeps): Ow
   });
   const asLocated = (located: IndexedAccount | undefined, next: IndexedAccount | undefined) => ({
     was: located,
-    is: located !== undefined && next !== undefined && isSamePlace(located, next) ? located : undefined,
+    is: located !== undefined && next !== undefined && isUnderSameKey(located, next) ? located : undefined,
   });
 
   return {
@@ -132,7 +132,7 @@ export function createOwnerRows({ index, watchOf, onDifference }: OwnerDeps): Ow
       change(account.owner, async (counts) => {
         const row = await index.account(account);
         const located = await index.locate(account.owner, account.name);
-        const isLocation = located?.instanceId === account.instanceId && isSamePlace(located, account);
+        const isLocation = located?.instanceId === account.instanceId && isUnderSameKey(located, account);
         if (row === undefined && !isLocation) return undefined;
         const { change, ...effects } = await changed(counts, row, undefined, undefined);
         return { ...effects, change: { ...change, ...(isLocation ? { removeLocation: account.name } : {}) } };
@@ -147,7 +147,7 @@ export function createOwnerRows({ index, watchOf, onDifference }: OwnerDeps): Ow
   };
 }
 
-const isSamePlace = (one: IndexedAccount, other: IndexedAccount): boolean =>
+const isUnderSameKey = (one: IndexedAccount, other: IndexedAccount): boolean =>
   one.key?.bindingId === other.key?.bindingId;
 
 /**

@@ -33,7 +33,7 @@ export interface OwnerChange {
 
 export interface IndexPage {
   readonly rows: readonly IndexRow[];
-  /** There are no more rows behind these. */
+  /** There are no more rows after these. */
   readonly isLast: boolean;
 }
 
@@ -53,17 +53,17 @@ export interface IndexedCounts {
   counts(owner?: string): Promise<Stored<Counts> | undefined>;
   /** Returns their ETag. @throws LostRace */
   writeCounts(counts: Counts, etag: string | undefined): Promise<string>;
-  /** Of each owner behind this one, in order. `next`: where further ones are. */
+  /** Of each owner after this one, in order. `next`: where further ones are. */
   ownerCounts(after: string | undefined, limit: number): Promise<{ counts: readonly Counts[]; next?: string }>;
 }
 
 /** Rows in order. */
 export interface IndexPages {
-  /** Rows behind the position, in order, of its owner. */
+  /** Rows after the position, in order, of its owner. */
   ofOwner(after: IndexPosition, limit: number, kind?: 'keys'): Promise<IndexPage>;
   /** Rows of the owners after this one, in order; absent: of all. */
   ofLaterOwners(owner: string | undefined, limit: number, kind?: 'keys'): Promise<IndexPage>;
-  /** The owner behind this one that has rows; absent: the first. */
+  /** The owner after this one that has rows; absent: the first. */
   nextOwner(owner: string | undefined): Promise<string | undefined>;
 }
 
@@ -103,7 +103,7 @@ export interface TimelinePage {
     /** Absent: the row is damaged. */
     readonly entry?: TimelineEntry;
   }[];
-  /** Where the next page begins. Absent: there is nothing behind these. */
+  /** Where the next page begins. Absent: there is nothing after these. */
   readonly next?: string;
 }
 

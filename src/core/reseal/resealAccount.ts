@@ -105,11 +105,11 @@ function resealed(
   const before = openAtRest(stored, context, wrappedBy, atRest.kek(generation));
   const inner = underNewest(before, context, system, random);
   const older = resealOlderKeys(record, atRest, random);
-  const areOlderKept = older?.keys.every(({ sealed }, n) => sealed === record.olderAccountKeys?.keys[n]?.sealed);
+  const areOlderUnchanged = older?.keys.every(({ sealed }, n) => sealed === record.olderAccountKeys?.keys[n]?.sealed);
   const dataKeys = resealGenerations(record, { atRest, random });
-  const areDataKeysKept = dataKeys?.every(({ sealed }, n) => sealed === record.dataKeyGenerations?.[n]?.sealed);
-  const areKept = areOlderKept !== false && areDataKeysKept !== false;
-  if (inner === before && generation >= atRest.newest.generation && areKept) return undefined;
+  const areDataKeysUnchanged = dataKeys?.every(({ sealed }, n) => sealed === record.dataKeyGenerations?.[n]?.sealed);
+  const areUnchanged = areOlderUnchanged !== false && areDataKeysUnchanged !== false;
+  if (inner === before && generation >= atRest.newest.generation && areUnchanged) return undefined;
   const sealed = sealAtRest(inner, context, wrappedBy, atRest.newest, random.bytes(12));
   return {
     wrappedAccountKey: base64(sealed),
@@ -127,7 +127,7 @@ function underNewest(inner: Inner, context: KeyContext, system: Rings['system'],
   }
 }
 
-const rowsAPage = 200;
+const rowsPerPage = 200;
 const rowsAtOnce = 10;
 
 async function resealSecrets(
@@ -138,7 +138,7 @@ async function resealSecrets(
 ): Promise<void> {
   const limit = pLimit(rowsAtOnce);
   for (let after: string | undefined, isLast = false; !isLast; ) {
-    const page = await deps.secrets.page(name, { limit: rowsAPage, ...defined({ after }) });
+    const page = await deps.secrets.page(name, { limit: rowsPerPage, ...defined({ after }) });
     const { atRest } = await deps.rings();
     const broken: StoredSecret[] = [];
     const saves = page.rows.map((row) =>

@@ -7,16 +7,16 @@ import type { ResealDeps } from './deps.ts';
 import { type PageResult, processAccount } from './resealAccount.ts';
 
 /** How long the work of one message lasts: far less than the lease that keeps other workers away. */
-export const sliceMs = 20_000;
-const namesAPage = 48;
+export const messageMs = 20_000;
+const namesPerPage = 48;
 const accountsAtOnce = 8;
 
 export async function processPart(part: PassPart, ring: RingName, rotation: RingRotation, deps: ResealDeps) {
   const { until } = part;
-  const end = deps.clock.now() + sliceMs;
+  const end = deps.clock.now() + messageMs;
   const counts = { visited: 0, found: 0, moved: 0, stuck: 0 };
   for (let { after } = part; ; ) {
-    const page = await deps.accounts.names(namesAPage, after);
+    const page = await deps.accounts.names(namesPerPage, after);
     const names = until === undefined ? page : page.filter((name) => name <= until);
     for (let next = 0; next < names.length; next += accountsAtOnce) {
       if (deps.clock.now() >= end) return { ...counts, reached: defined({ after, until }) as PassPart };
@@ -26,7 +26,7 @@ export async function processPart(part: PassPart, ring: RingName, rotation: Ring
       counts.visited += some.length;
       after = some.at(-1);
     }
-    if (names.length < namesAPage) return { ...counts, reached: defined({ after, until, isOver: true }) as PassPart };
+    if (names.length < namesPerPage) return { ...counts, reached: defined({ after, until, isOver: true }) as PassPart };
   }
 }
 

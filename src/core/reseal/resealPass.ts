@@ -13,10 +13,10 @@ import { destroyOlder, isPassDue, nextRound, save, wakePass } from '../rings/rot
 import type { PassPart, RingPass, RingRotation, StoredRing } from '../rings/storedRing.ts';
 import type { ResealDeps } from './deps.ts';
 import { renewRows } from './renewRows.ts';
-import { processPart, sliceMs } from './resealPart.ts';
+import { messageMs, processPart } from './resealPart.ts';
 
 /** Of 64 bounds: eight workers write a third of what one storage account takes. */
-const boundsAPart = 8;
+const boundsPerPart = 8;
 /** Keyward retries rows that do not open once a day, or when the operator requests it. */
 const stuckRetryMs = 24 * 3_600_000;
 
@@ -104,7 +104,7 @@ async function beginRound(ring: RingName, due: DuePass, deps: ResealDeps): Promi
 
 /** Any bounds make parts that have every account once. Even bounds make even parts. */
 export function partsOf(bounds: readonly string[]): PassPart[] {
-  const ends = [...new Set(bounds)].toSorted().filter((_, n) => n % boundsAPart === boundsAPart - 1);
+  const ends = [...new Set(bounds)].toSorted().filter((_, n) => n % boundsPerPart === boundsPerPart - 1);
   return [...ends, undefined].map((until, n) => defined({ after: ends[n - 1], until }));
 }
 
@@ -178,7 +178,7 @@ async function workOnRest(ring: RingName, deps: ResealDeps): Promise<boolean> {
   let { pass } = round;
   if (ring === 'at-rest') {
     await assertSealing(ring, rotation, deps);
-    const result = await renewRows(pass, rotation.to, deps.clock.now() + sliceMs, deps);
+    const result = await renewRows(pass, rotation.to, deps.clock.now() + messageMs, deps);
     pass = result.pass;
     logProgress(ring, round, pass, deps);
     if (!result.isOver) {

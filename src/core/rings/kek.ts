@@ -46,9 +46,9 @@ export async function wrapProven(
   } finally {
     wipe(payload);
   }
-  const place = { ring, generation: kek.generation, key: versionedIdentifier(key, description.version), wrapped };
-  const proof = await prove(place, kek, key, keyVault);
-  return proof.ok ? { ...proof, value: place } : proof;
+  const wrapping = { ring, generation: kek.generation, key: versionedIdentifier(key, description.version), wrapped };
+  const proof = await prove(wrapping, kek, key, keyVault);
+  return proof.ok ? { ...proof, value: wrapping } : proof;
 }
 
 /** Whether a remote unwrap returns exactly this KEK. */

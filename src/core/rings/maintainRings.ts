@@ -15,7 +15,8 @@ const busyDelayMs = 3_000;
 
 /** Mostly no work is due, and it costs one query. */
 export async function maintainRings(deps: RingsDeps): Promise<void> {
-  if (isAnythingDue(await deps.ringStore.read(), deps)) await alone(undefined, deps, (stored) => tend(stored, deps));
+  if (isAnythingDue(await deps.ringStore.read(), deps))
+    await alone(undefined, deps, (stored) => maintain(stored, deps));
 }
 
 function isAnythingDue(stored: StoredRings, deps: RingsDeps): boolean {
@@ -59,7 +60,7 @@ async function alone(
 
 const isWithoutRings = ({ rings }: StoredRings): boolean => ringNames.every((ring) => rings[ring].rows.length === 0);
 
-async function tend(before: StoredRings, deps: RingsDeps): Promise<void> {
+async function maintain(before: StoredRings, deps: RingsDeps): Promise<void> {
   const isDue = isCheckDue(before, deps);
   if (isDue) await checkOperatorKeys(before, deps);
   const stored = isDue ? await deps.ringStore.read() : before;

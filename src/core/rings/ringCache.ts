@@ -12,7 +12,7 @@ import { type RingName, ringNames } from '../base/vocabulary.ts';
 import { type Kek, KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
 import type { Keks } from '../crypto/keks.ts';
 import { forgetKek } from '../crypto/subkeys.ts';
-import { arrivingMs, olderKeyWaitMs, ringAgeMs, sureMs } from './durations.ts';
+import { arrivingMs, freshMs, olderKeyWaitMs, ringAgeMs } from './durations.ts';
 import { vouchers } from './kek.ts';
 import { makeRing, type OpenRingsDeps } from './makeKek.ts';
 import { noOpenKeks, type OpenFailure, type OpenKeks, openAtRest, openNew } from './openKeks.ts';
@@ -20,7 +20,7 @@ import type { LoadedRings } from './ports.ts';
 import type { Rings } from './ring.ts';
 import { ringOf } from './ring.ts';
 import { hasRow, isDestroyed, type StoredRing, type StoredRings, sealingOf } from './storedRing.ts';
-import { liftedTo, validateRefresh } from './validateRefresh.ts';
+import { rejectOlderSealing, validateRefresh } from './validateRefresh.ts';
 
 const retryMs = 10_000;
 
@@ -43,11 +43,11 @@ export function createRings(deps: OpenRingsDeps): (read?: 'fresh') => Promise<Ri
     try {
       const { loaded, failures } = await open();
       const stored = validated(loaded.verified(openAtRest(opened, loaded)));
-      const lifted = last === undefined ? await neverBelow(stored, openAtRest(opened, loaded)) : stored;
-      judge(failures, lifted);
-      for (const ring of ringNames) releaseDestroyed(ring, lifted);
-      current = seen(lifted, ageMs);
-      last = lifted;
+      const accepted = last === undefined ? await rejectOlderThanChain(stored, openAtRest(opened, loaded)) : stored;
+      judge(failures, accepted);
+      for (const ring of ringNames) releaseDestroyed(ring, accepted);
+      current = seen(accepted, ageMs);
+      last = accepted;
       currentAgeMs = ageMs;
       done = number;
       return current;
@@ -93,13 +93,13 @@ export function createRings(deps: OpenRingsDeps): (read?: 'fresh') => Promise<Ri
    * A KEK that was rotated out never encrypts again, even when a process starts on an older state of a ring or on none:
    * the service's chain has an entry for each activation.
    */
-  async function neverBelow(stored: StoredRings, atRest: Pick<Keks, 'kek'>): Promise<StoredRings> {
+  async function rejectOlderThanChain(stored: StoredRings, atRest: Pick<Keks, 'kek'>): Promise<StoredRings> {
     let { sealing, isLast } = await deps.ringStore.readSealing(atRest);
     if (!isLast) {
       log.error('The head of the audit chain of the service is not its last entry');
       ({ sealing = {} } = await provenHead(deps.serviceAudit, auditKeks(opened)));
     }
-    const of = (ring: RingName): StoredRing => liftedTo(sealing[ring] ?? 0, ring, stored.rings[ring], log);
+    const of = (ring: RingName): StoredRing => rejectOlderSealing(sealing[ring] ?? 0, ring, stored.rings[ring], log);
     return { ...stored, rings: { system: of('system'), 'at-rest': of('at-rest'), audit: of('audit') } };
   }
 
@@ -131,7 +131,7 @@ export function createRings(deps: OpenRingsDeps): (read?: 'fresh') => Promise<Ri
     const of = (ring: RingName) => ringOf(ring, rings[ring], new Map(opened[ring]), clock.now(), isOld);
     const [system, atRest, audit] = [of('system'), of('at-rest'), of('audit')];
     const isOutdated = system.isOutdated || atRest.isOutdated;
-    return { system, atRest, audit, isFresh: () => !isOutdated && ageMs() < sureMs };
+    return { system, atRest, audit, isFresh: () => !isOutdated && ageMs() < freshMs };
   }
 
   const read = singleFlight(readOnce, ringAgeMs, clock);

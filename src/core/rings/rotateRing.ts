@@ -18,7 +18,7 @@ import { makeKek } from './makeKek.ts';
 import { checkOperatorKeys, isFullyWrapped } from './rewrapRings.ts';
 import { type Ring, ringIn } from './ring.ts';
 import {
-  bornAt,
+  createdAtOf,
   generationsOf,
   nextGeneration,
   type RingPass,
@@ -96,7 +96,7 @@ export async function stepRotation(ring: RingName, stored: StoredRing, deps: Rin
 
 /** When a newer KEK is due by age; undefined when none is. */
 export function nextRotationAt(stored: StoredRing, policy: { readonly ringRotationDays: number }): EpochMs | undefined {
-  const since = stored.state?.value.since ?? bornAt(stored, sealingOf(stored));
+  const since = stored.state?.value.since ?? createdAtOf(stored, sealingOf(stored));
   const isOff = policy.ringRotationDays === 0 || stored.state?.value.rotation !== undefined;
   return since === undefined || isOff ? undefined : since + policy.ringRotationDays * dayMs;
 }
@@ -201,7 +201,7 @@ export async function save(
 ): Promise<void> {
   const { sealing, since } = stored.state?.value ?? {
     sealing: sealingOf(stored),
-    since: bornAt(stored, sealingOf(stored)) ?? rotation.since,
+    since: createdAtOf(stored, sealingOf(stored)) ?? rotation.since,
   };
   await ringStore.saveState(ring, { sealing, since, rotation }, stored.state?.etag);
 }

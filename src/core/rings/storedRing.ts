@@ -150,5 +150,5 @@ export const hasRow = (rows: readonly RingRow[], generation: number): boolean =>
 /** Without a state the lowest generation seals: a newer one is not active yet. */
 export const sealingOf = (stored: StoredRing): number => stored.state?.value.sealing ?? generationsOf(stored)[0] ?? 1;
 
-export const bornAt = ({ rows, markers }: StoredRing, generation: number): EpochMs | undefined =>
+export const createdAtOf = ({ rows, markers }: StoredRing, generation: number): EpochMs | undefined =>
   [...rows.filter(({ isFirst }) => isFirst), ...markers].find((one) => one.generation === generation)?.createdAt;

@@ -33,7 +33,7 @@ export function validateRefresh(
 /**
  * The ring with the generation that was activated last according to the service's chain. No older one encrypts again.
  */
-export function liftedTo(activated: number, ring: RingName, stored: StoredRing, log: Log): StoredRing {
+export function rejectOlderSealing(activated: number, ring: RingName, stored: StoredRing, log: Log): StoredRing {
   if (sealingOf(stored) >= activated) return stored;
   log.error('Rejected a ring state that names an older generation than the audit chain', { ring });
   const { since = 0 } = stored.state?.value ?? {};

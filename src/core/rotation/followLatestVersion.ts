@@ -9,7 +9,7 @@ import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import { brokenRules } from '../customerKey/keyRequirements.ts';
 import { isAnyBound } from '../watch/boundAccounts.ts';
-import { isSilent, isVersionCheckDue } from '../watch/lookSchedule.ts';
+import { isUnreachable, isVersionCheckDue } from '../watch/lookSchedule.ts';
 import { withExpiry } from '../watch/newestVersion.ts';
 import type { PacedKeyVault } from '../watch/pacedKeyVault.ts';
 import { updateWatch } from '../watch/updateWatch.ts';
@@ -18,7 +18,7 @@ import type { Watch } from '../watch/watch.ts';
 import type { RotationDeps } from './deps.ts';
 import { unreadExpiries, versionFacts, withLatest } from './latestVersion.ts';
 import { beginRun, openOutdatedVersions, outdatedVersions, type RewrapRun, rewrapBatch } from './rewrapBatch.ts';
-import { batchFacts, withSlice } from './rotationProgress.ts';
+import { batchFacts, withBatch } from './rotationProgress.ts';
 
 export interface Followed {
   readonly watch: Stored<Watch>;
@@ -28,7 +28,7 @@ export interface Followed {
 
 /** What one message of work keeps from batch to batch. */
 export interface VersionCheck {
-  readonly spending: PacedKeyVault;
+  readonly pacedVault: PacedKeyVault;
   /** By binding, so that the newest version is read once in a message. */
   readonly runs: Map<string, RewrapRun>;
   /** Accounts that this message may still re-wrap. */
@@ -47,7 +47,7 @@ export async function followLatest(
   following: VersionCheck,
   deps: RotationDeps,
 ): Promise<Followed> {
-  const { runs, spending } = following;
+  const { runs, pacedVault } = following;
   const bindingId = stored.value.binding.id;
   let watch = stored;
   if (!runs.has(bindingId) || isVersionCheckDue(stored.value, deps.clock.now(), isSweep, deps.policy)) {
@@ -57,23 +57,23 @@ export async function followLatest(
   const run = runs.get(bindingId);
   if (run === undefined) return { watch, unfinished: false };
 
-  await spending.open();
+  await pacedVault.open();
   const cost = costOf(run.target);
-  const atOnce = Math.min(maxAtOnce, Math.ceil(spending.perSecond(cost) * accountSeconds));
-  const paced = { ...deps, keyVault: spending.paced(cost) };
+  const atOnce = Math.min(maxAtOnce, Math.ceil(pacedVault.perSecond(cost) * accountSeconds));
+  const paced = { ...deps, keyVault: pacedVault.paced(cost) };
   const failedBefore = run.failed;
-  const slice = await rewrapBatch(run, { until, atOnce, most: following.left }, paced);
-  following.left -= slice.rewrapped;
-  if (slice.rewrapped > 0) measure(deps.log, 'keyward.rewraps', slice.rewrapped, { result: 'done' });
+  const batch = await rewrapBatch(run, { until, atOnce, max: following.left }, paced);
+  following.left -= batch.rewrapped;
+  if (batch.rewrapped > 0) measure(deps.log, 'keyward.rewraps', batch.rewrapped, { result: 'done' });
   if (run.failed > failedBefore) measure(deps.log, 'keyward.rewraps', run.failed - failedBefore, { result: 'failed' });
   const isComplete = run.isOver && run.failed === 0 && !(await leavesAccounts(run, deps));
-  const current = (slice.rewrapped > 0 ? await deps.bindings.readWatch(bindingId) : undefined) ?? watch;
-  const decide = (before: Watch) => withSlice(before, run, slice, isComplete);
-  const facts = (before: Watch) => batchFacts(before, run, slice, isComplete);
+  const current = (batch.rewrapped > 0 ? await deps.bindings.readWatch(bindingId) : undefined) ?? watch;
+  const decide = (before: Watch) => withBatch(before, run, batch, isComplete);
+  const facts = (before: Watch) => batchFacts(before, run, batch, isComplete);
   watch = await updateWatch(current, decide, deps, facts);
-  if (slice.error !== undefined) throw slice.error;
+  if (batch.error !== undefined) throw batch.error;
   if (run.isOver) watch = await readExpiries(watch, run, following, deps);
-  const isStopped = run.isOver || (slice.stop !== undefined && slice.stop.cause !== 'Throttled');
+  const isStopped = run.isOver || (batch.stop !== undefined && batch.stop.cause !== 'Throttled');
   if (isStopped) runs.delete(bindingId);
   return { watch, unfinished: !isStopped };
 }
@@ -87,7 +87,7 @@ export async function checkVersion(
   const beganAt = deps.clock.now();
   const { binding, latest } = stored.value;
   const when = { beganAt, plannedAt: stored.value.nextVersionCheckAt };
-  const answer = await following.spending.counted(costOf(latest)).describe(binding);
+  const answer = await following.pacedVault.counted(costOf(latest)).describe(binding);
   measure(deps.log, 'keyward.newest.reads', 1, { cause: answer.ok ? 'none' : answer.cause });
   const decide = (watch: Watch) => withLatest(watch, answer, when, deps.policy);
   const found = await updateWatch(stored, decide, deps, versionFacts);
@@ -102,7 +102,7 @@ export async function checkVersion(
 
 /** Due by time, or because an account is still on an older version. A denied key gets no check. */
 export async function isFollowDue(watch: Watch, isSweep: boolean, deps: RotationDeps): Promise<boolean> {
-  if (isSilent(watch)) return false;
+  if (isUnreachable(watch)) return false;
   if (isVersionCheckDue(watch, deps.clock.now(), isSweep, deps.policy)) return true;
   const { targetVersion, unusableVersion, rotation, forced } = watch;
   // A failed account is tried again with the next version check, and not with every message.
@@ -133,7 +133,7 @@ async function readExpiries(
   deps: RotationDeps,
 ): Promise<Stored<Watch>> {
   let watch = stored;
-  const keyVault = following.spending.counted(costOf(run.target));
+  const keyVault = following.pacedVault.counted(costOf(run.target));
   for (const version of run.moved === 0 ? unreadExpiries(stored.value, deps.clock.now()) : []) {
     const answer = await keyVault.describe(stored.value.binding, version);
     if (!answer.ok) break;

@@ -72,7 +72,7 @@ export function beginRun(watch: Watch, target: KeyDescription, deps: RotationDep
     blocked,
     again: [],
     actor: watch.forced?.by ?? keyward,
-    rows: rowsToVisit(watch, blocked, deps),
+    rows: rowsToProcess(watch, blocked, deps),
     isWatched: watch.versions[target.version] !== undefined,
     isInDoubt: watch.unusableVersion?.version === target.version,
     isOver: false,
@@ -83,7 +83,7 @@ export function beginRun(watch: Watch, target: KeyDescription, deps: RotationDep
   };
 }
 
-async function* rowsToVisit(
+async function* rowsToProcess(
   watch: Watch,
   blocked: ReadonlySet<string>,
   deps: RotationDeps,
@@ -97,57 +97,57 @@ async function* rowsToVisit(
   }
 }
 
-export interface SliceLimits {
+export interface BatchLimits {
   readonly until: EpochMs;
   /** The number of accounts. */
   readonly atOnce: number;
-  readonly most: number;
+  readonly max: number;
 }
 
 /** Continues the run within the limits. Finishes accounts that are begun. */
-export async function rewrapBatch(run: RewrapRun, limits: SliceLimits, deps: RotationDeps): Promise<RewrapBatch> {
-  const slice: RewrapBatch = { rewrapped: 0 };
+export async function rewrapBatch(run: RewrapRun, limits: BatchLimits, deps: RotationDeps): Promise<RewrapBatch> {
+  const batch: RewrapBatch = { rewrapped: 0 };
   let underWay = 0;
-  const goesOn = () => !run.isOver && slice.stop === undefined && slice.error === undefined;
-  const mayBegin = () => goesOn() && deps.clock.now() < limits.until && slice.rewrapped + underWay < limits.most;
-  const visitor = async () => {
+  const isRunning = () => !run.isOver && batch.stop === undefined && batch.error === undefined;
+  const mayBegin = () => isRunning() && deps.clock.now() < limits.until && batch.rewrapped + underWay < limits.max;
+  const worker = async () => {
     while (mayBegin()) {
       underWay += 1;
-      await processNext(run, slice, deps);
+      await processNext(run, batch, deps);
       underWay -= 1;
     }
   };
-  if (run.isInDoubt || !run.isWatched) await processNext(run, slice, deps);
-  await Promise.all(Array.from({ length: limits.atOnce }, visitor));
+  if (run.isInDoubt || !run.isWatched) await processNext(run, batch, deps);
+  await Promise.all(Array.from({ length: limits.atOnce }, worker));
   if (run.again.length > 0) run.isOver = false;
-  return slice;
+  return batch;
 }
 
 /**
  * Never throws. A failure of more than one account ends the batch, and is returned once all running accounts have
  * finished.
  */
-async function processNext(run: RewrapRun, slice: RewrapBatch, deps: RotationDeps): Promise<void> {
+async function processNext(run: RewrapRun, batch: RewrapBatch, deps: RotationDeps): Promise<void> {
   try {
     const row = run.again.pop() ?? (await run.rows.next()).value;
-    if (row !== undefined) await processRow(row, run, slice, deps);
-    else if (slice.error === undefined) run.isOver = true;
+    if (row !== undefined) await processRow(row, run, batch, deps);
+    else if (batch.error === undefined) run.isOver = true;
   } catch (error) {
-    slice.error ??= error;
+    batch.error ??= error;
   }
 }
 
-async function processRow(row: BoundRow, run: RewrapRun, slice: RewrapBatch, deps: RotationDeps): Promise<void> {
+async function processRow(row: BoundRow, run: RewrapRun, batch: RewrapBatch, deps: RotationDeps): Promise<void> {
   try {
     const outcome = await retryLostRaces(() => rewrapRow(row, run, deps));
     if (outcome === 'notDue') return;
     if (outcome === 'done') {
-      slice.rewrapped += 1;
+      batch.rewrapped += 1;
       run.moved += 1;
       run.isInDoubt = false;
       return;
     }
-    noteFailure(outcome, row, run, slice, deps);
+    noteFailure(outcome, row, run, batch, deps);
   } catch (error) {
     if (error instanceof Unavailable && error.code === 'StorageUnavailable') throw error;
     addFailure(run, { account: row.value.name, code: error instanceof KeywardError ? error.code : 'InternalError' });
@@ -156,11 +156,11 @@ async function processRow(row: BoundRow, run: RewrapRun, slice: RewrapBatch, dep
 }
 
 /** Enough to see who is concerned. The watch has them all in one row. */
-const mostNamed = 20;
+const maxNamed = 20;
 
 function addFailure(run: RewrapRun, failure: RewrapFailure): void {
   run.failed += 1;
-  if (run.failures.length < mostNamed) run.failures.push(failure);
+  if (run.failures.length < maxNamed) run.failures.push(failure);
 }
 
 const aboutRow = ({ value: { name, version } }: BoundRow, { owner, watch }: RewrapRun) =>
@@ -170,17 +170,17 @@ function noteFailure(
   failure: UnwrapFailure,
   row: BoundRow,
   run: RewrapRun,
-  slice: RewrapBatch,
+  batch: RewrapBatch,
   { log }: RotationDeps,
 ): void {
   const { at, cause, observed } = failure;
   const about = { ...aboutRow(row, run), cause, version: at, keyVaultRequestId: observed.requestId };
   // No answer for one account means none for the next: wait for the next look. Throttled: wait for the next message.
   if (classOf(cause) === 'unreachable') {
-    slice.stop ??= failure;
+    batch.stop ??= failure;
     run.again.push(row);
     if (cause === 'Throttled') return;
-  } else if (at === 'new') slice.stop = failure;
+  } else if (at === 'new') batch.stop = failure;
   else if (cause === 'KeyMaterialMismatch') {
     addFailure(run, { account: row.value.name, code: cause });
     log.error('An account key does not match its record', about);

@@ -148,8 +148,8 @@ function usageOf(
 
 function rotationOf({ rotation, versions }: Watch, counts: ReadonlyMap<string, Count>): RotationUsage[] {
   if (rotation === undefined) return [];
-  const behind = [...counts].filter(([version]) => version !== rotation.to);
-  const left = behind.reduce((total, [, { following }]) => total + following, 0);
+  const outdated = [...counts].filter(([version]) => version !== rotation.to);
+  const left = outdated.reduce((total, [, { following }]) => total + following, 0);
   const status = versions[rotation.to]?.status;
   return [{ ...rotation, left, ...defined({ status }) }];
 }

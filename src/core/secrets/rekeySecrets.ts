@@ -28,11 +28,11 @@ import type { SecretsDeps } from './deps.ts';
 import { headerOf, openRows, secretAddressOf, wipeOnError } from './openStoredSecrets.ts';
 import { alarm } from './secretAudit.ts';
 
-const rowsAPage = 100;
-const pagesAMessage = 5;
+const rowsPerPage = 100;
+const pagesPerMessage = 5;
 const rowsAtOnce = 10;
 /** Rows that are only counted. */
-const countedAPage = 1000;
+const countedPerPage = 1000;
 /** Before another pass, and after a pause that no progress ended: no loop runs without a pause, for any reason. */
 const pauseMs = 60_000;
 /** One day of pauses. Then the chain of messages ends, because the daily pass has started another. */
@@ -78,11 +78,11 @@ async function pass(
   deps: SecretsDeps,
 ): Promise<Next | undefined> {
   let { after, found = 0, stuck = 0 }: Partial<NonNullable<OlderAccountKeys['pass']>> = older.pass ?? {};
-  for (let pages = 0; pages < pagesAMessage; pages++) {
-    const page = await deps.secrets.page(work.account, { limit: rowsAPage, ...defined({ after }) });
+  for (let pages = 0; pages < pagesPerMessage; pages++) {
+    const page = await deps.secrets.page(work.account, { limit: rowsPerPage, ...defined({ after }) });
     const outdated = page.rows.filter((row) => isOutdated(row, view.record));
     found += outdated.length;
-    stuck += await moveRows(view, outdated, deps);
+    stuck += await rekeyRows(view, outdated, deps);
     after = page.next;
     if (after === undefined) break;
   }
@@ -103,7 +103,7 @@ const isOutdated = (row: StoredSecret, { accountKeyGeneration }: ActiveAccount):
   headerOf(row)?.generation !== accountKeyGeneration;
 
 /** The number of secrets that could not be encrypted again. */
-async function moveRows(view: AccountView, rows: readonly StoredSecret[], deps: SecretsDeps): Promise<number> {
+async function rekeyRows(view: AccountView, rows: readonly StoredSecret[], deps: SecretsDeps): Promise<number> {
   const opened = await openRows(view, rows, deps);
   const generation = view.record.accountKeyGeneration;
   const sealed = await wipeOnError(opened, async () => {
@@ -128,7 +128,7 @@ async function moveRows(view: AccountView, rows: readonly StoredSecret[], deps: 
     ),
   );
   const broken = saves.filter(({ bytes }) => bytes === undefined).map(({ row }) => row.ref);
-  const still = await stillBehind(broken, view, deps);
+  const still = await stillOutdated(broken, view, deps);
   if (still.length === 0) return 0;
   const now = await findAccount(view.record.name, deps);
   if (now?.record.accountKeyGeneration !== generation) throw new LostRace('The account key was rotated again.');
@@ -137,7 +137,7 @@ async function moveRows(view: AccountView, rows: readonly StoredSecret[], deps: 
 }
 
 /** A row that another writer changed between these reads is no reason for an alarm. */
-async function stillBehind(refs: readonly SecretRef[], view: AccountView, deps: SecretsDeps): Promise<SecretRef[]> {
+async function stillOutdated(refs: readonly SecretRef[], view: AccountView, deps: SecretsDeps): Promise<SecretRef[]> {
   const limit = pLimit(rowsAtOnce);
   const read = await Promise.all(refs.map((ref) => limit(() => deps.secrets.read(ref))));
   const rows = read.filter((row) => row !== undefined);
@@ -175,7 +175,7 @@ async function nothingFound(
 
 async function isAnyOutdated(record: ActiveAccount, { secrets }: SecretsDeps): Promise<boolean> {
   for (let after: string | undefined; ; ) {
-    const page = await secrets.page(fold(record.name), { limit: countedAPage, ...defined({ after }) });
+    const page = await secrets.page(fold(record.name), { limit: countedPerPage, ...defined({ after }) });
     if (page.rows.some((row) => isOutdated(row, record))) return true;
     if (page.next === undefined) return false;
     after = page.next;

@@ -51,8 +51,8 @@ export async function auditReveal(
 export async function alarm(view: AccountView, refs: readonly SecretRef[], deps: EntryDeps): Promise<void> {
   const { instanceId } = view.record;
   const idOf = (ref: SecretRef) => `${instanceId} ${pathOf(ref)}`;
-  const news = new Set(deps.alarmLimiter.admit(refs.map(idOf)));
-  const secrets = refs.filter((ref) => news.has(idOf(ref))).map(pathOf);
+  const admitted = new Set(deps.alarmLimiter.admit(refs.map(idOf)));
+  const secrets = refs.filter((ref) => admitted.has(idOf(ref))).map(pathOf);
   for (const secret of refs.map(pathOf))
     deps.log.error('A stored secret does not match its context', {
       account: fold(view.record.name),
@@ -65,7 +65,7 @@ export async function alarm(view: AccountView, refs: readonly SecretRef[], deps:
   try {
     await appendToChain(view.record, entries, deps);
   } catch (error) {
-    deps.alarmLimiter.release([...news]);
+    deps.alarmLimiter.release([...admitted]);
     throw error;
   }
 }

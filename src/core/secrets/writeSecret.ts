@@ -108,9 +108,9 @@ async function relabel(
   deps: SecretsDeps,
 ): Promise<StoredSecret> {
   if (row.value.name === name && row.value.label === label) return row;
-  const { label: _, ...kept } = row.value;
+  const { label: _, ...others } = row.value;
   const changes = { name, version: deps.random.uuid(), updatedAt: deps.clock.now() };
-  const value = { ...kept, ...changes, ...defined({ label }) };
+  const value = { ...others, ...changes, ...defined({ label }) };
   const etag = await saveSecret({ ref: row.ref, row: value, etag: row.etag }, record, actor, deps);
   return { ref: row.ref, value, etag };
 }

@@ -42,7 +42,7 @@ export async function lookAtVersion(
   // All evidence of a look has the time of its start. So the next look, which is planned from that time, is late enough
   // to count.
   const about = { bindingId: watch.binding.id, version, takenAt, afterLooks: watch.lookCount };
-  if (round.silence !== undefined) return { seen: { ...about, cause: round.silence } };
+  if (round.unreachableCause !== undefined) return { seen: { ...about, cause: round.unreachableCause } };
   const until = clock.monotonic() + policy.lookDeadlineSeconds * 1000;
   if (usable !== undefined) {
     const { isAboutKey, isCalled: _, ...shown } = await lookWith(accountOf(usable, watch), watch, about, round, deps);

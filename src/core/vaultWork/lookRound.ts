@@ -15,7 +15,7 @@ export type UsedAccount = Pick<ActiveAccount, 'name' | 'instanceId' | 'owner' | 
  * calls for its other keys.
  */
 export interface LookRound {
-  silence?: Cause;
+  unreachableCause?: Cause;
   /** Audited after the looks, so that no look waits for the audit of an account. */
   readonly used: { readonly record: UsedAccount; readonly uses: readonly KeyUse[] }[];
 }

@@ -16,7 +16,7 @@ export type SweepWork = RangeWork | AllRanges;
  * The daily pass over the accounts, which finds the accounts that looks do not cover. Without `until` it begins, and
  * divides the accounts; with it, the accounts after one name up to and with another are processed.
  */
-export interface AccountsVisit {
+export interface AccountsWork {
   readonly visit: 'accounts';
   readonly after?: string;
   readonly until?: string;

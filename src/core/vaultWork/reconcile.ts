@@ -31,7 +31,7 @@ async function* rowsToReconcile({ transitions, binding }: Watch, deps: VaultWork
 export interface ReconcileLimits {
   readonly until: EpochMs;
   /** The number of accounts that lack an entry. */
-  readonly most: number;
+  readonly max: number;
 }
 
 /**
@@ -40,7 +40,7 @@ export interface ReconcileLimits {
  */
 export async function reconcile(
   stored: Stored<Watch>,
-  { until, most }: ReconcileLimits,
+  { until, max }: ReconcileLimits,
   runs: Map<string, ReconcileRun>,
   deps: VaultWorkDeps,
 ): Promise<{ readonly entries: number; readonly watch?: Stored<Watch> }> {
@@ -54,7 +54,7 @@ export async function reconcile(
   runs.delete(id);
   const batch: Batch = { entries: 0, underWay: 0, isOver: false };
   const mayBegin = () =>
-    !batch.isOver && batch.failed === undefined && deps.clock.now() < until && batch.entries + batch.underWay < most;
+    !batch.isOver && batch.failed === undefined && deps.clock.now() < until && batch.entries + batch.underWay < max;
   const worker = async () => {
     while (mayBegin()) {
       batch.underWay += 1;

@@ -83,7 +83,7 @@ async function* ofBindings(claim: ClaimName, deps: VaultWorkDeps): AsyncGenerato
     for (const id of await deps.vaults.bindings(vault)) {
       const watch = await openWatch(id, deps);
       if (watch === undefined || !isThrough(claimsOf(watch.value.binding, deps.homeTenantId), claim)) continue;
-      for await (const row of boundAccounts(id, {}, deps)) if (await mayStand(row, id, deps)) yield row.value.name;
+      for await (const row of boundAccounts(id, {}, deps)) if (await mayBeBound(row, id, deps)) yield row.value.name;
     }
   }
 }
@@ -114,7 +114,7 @@ const isThrough = (claims: readonly [ClaimKind, string][], { kind, value }: Clai
  * The record names the binding, or the record is unknown: a row is stored before its record, and a record can be
  * damaged.
  */
-async function mayStand(row: BoundRow, bindingId: string, deps: VaultWorkDeps): Promise<boolean> {
+async function mayBeBound(row: BoundRow, bindingId: string, deps: VaultWorkDeps): Promise<boolean> {
   if (row.ageMs < staleRowMs) return true;
   const stored = await readIfWhole(row.value.name, deps);
   if (stored === 'damaged') return true;

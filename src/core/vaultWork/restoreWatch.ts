@@ -12,7 +12,7 @@ import {
   isWrappedBy,
 } from '../accounts/account.ts';
 import { type AuditEntry, appendEntry, type ChainHead, emptyChain, headOf } from '../audit/auditEntry.ts';
-import { headBehind, placedEntries } from '../audit/chainEnd.ts';
+import { headAfter, positionedEntries } from '../audit/chainEnd.ts';
 import type { ChainPageRequest } from '../audit/ports.ts';
 import { isCause } from '../base/causes.ts';
 import { DamagedRow, unlessDamaged } from '../base/damagedRow.ts';
@@ -54,7 +54,8 @@ export async function restoringOlderWatch<T>(
   try {
     return await work();
   } catch (error) {
-    const isOlder = error instanceof DamagedRow && error.place.table === 'bindings' && error.place.rowKey === 'watch';
+    const isOlder =
+      error instanceof DamagedRow && error.address.table === 'bindings' && error.address.rowKey === 'watch';
     const stored = isOlder ? await unlessDamaged(deps.bindings.readWatch(bindingId)) : undefined;
     if (stored !== undefined && stored !== 'damaged') await restoreWatch(bindingId, stored.etag, deps);
     throw error;
@@ -131,9 +132,9 @@ async function readChain(bindingId: string, deps: VaultWorkDeps): Promise<ReadCh
   const verdicts: AuditEntry[] = [];
   let head = emptyChain;
   const chain = { id: bindingId, page: (page: ChainPageRequest) => deps.bindings.audit(bindingId, page) };
-  for await (const placed of placedEntries(chain, audit)) {
-    head = headBehind(placed);
-    if (placed.entry?.type === 'VerdictChanged') verdicts.push(placed.entry);
+  for await (const positioned of positionedEntries(chain, audit)) {
+    head = headAfter(positioned);
+    if (positioned.entry?.type === 'VerdictChanged') verdicts.push(positioned.entry);
   }
   return { head, verdicts };
 }

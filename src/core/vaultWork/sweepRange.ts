@@ -9,7 +9,7 @@ import { describeError } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { ShownStatus } from '../base/vocabulary.ts';
-import { type HeldLock, keepLock, type WorkTicket } from '../base/workLock.ts';
+import { type HeldLock, renewLock, type WorkTicket } from '../base/workLock.ts';
 import type { VaultBindings, VaultPage } from '../watch/ports.ts';
 import { currentStatusOfKey } from '../watch/verdictTimes.ts';
 import type { VaultWorkDeps } from './deps.ts';
@@ -20,7 +20,7 @@ import { type SweptVault, sweepVault } from './sweepVault.ts';
 
 const vaultsAtOnce = 16;
 /** Rows of bindings. */
-const rowsAPage = 256;
+const rowsPerPage = 256;
 /** How long the work of one message lasts; functionTimeout in host.json is far longer. */
 const workMs = 120_000;
 /** Digits of a binding's id. */
@@ -47,7 +47,7 @@ export async function sweepRange(work: RangeWork, given: VaultWorkDeps): Promise
   const deps = { ...given, trigger: { trigger: 'sweep' } as const };
   const { clock, vaults, queue, ranges } = deps;
   const now = clock.now();
-  const first = await vaults.page(rangeOf(work), rowsAPage);
+  const first = await vaults.page(rangeOf(work), rowsPerPage);
   // Most ranges of a small installation are empty, and cost two reads a sweep.
   if (first.vaults.length === 0 && (await ranges.read(work)).last?.vaults === 0) return;
   const ticket = await vaults.beginWork(lockOf(work), leaseMs);
@@ -56,7 +56,7 @@ export async function sweepRange(work: RangeWork, given: VaultWorkDeps): Promise
   let isOver = false;
   try {
     const { pass, last } = await ranges.read(work);
-    const worker: RangeWorker = { work, deps, last, ticket, keptAt: now, until: now + workMs };
+    const worker: RangeWorker = { work, deps, last, ticket, renewedAt: now, until: now + workMs };
     isOver = await (pass === undefined ? sweepFrom(newPass(now), worker, first) : sweepFrom(pass, worker));
     // Another message had started the pass. Sweeps have run since then, and its first vaults are due again.
     if (isOver && pass !== undefined) isOver = await sweepFrom(newPass(clock.now()), worker);
@@ -82,7 +82,7 @@ async function sweepFrom(began: RangePass, worker: RangeWorker, first?: VaultPag
   const { work, deps, last } = worker;
   let pass = began;
   for (let known = first; ; known = undefined) {
-    const page = known ?? (await deps.vaults.page(rangeOf(work), rowsAPage, pass.after));
+    const page = known ?? (await deps.vaults.page(rangeOf(work), rowsPerPage, pass.after));
     const swept = await sweepPage(page.vaults, worker);
     pass = swept.reduce((before, vault) => withVault(before, vault, worker), pass);
     if (worker.ticket === undefined) return false;
@@ -111,7 +111,7 @@ type Swept = SweptVault & VaultBindings;
 /** The vaults that were started before the deadline, in order. The others are left. */
 async function sweepPage(vaults: readonly VaultBindings[], worker: RangeWorker): Promise<Swept[]> {
   const { work, deps, until } = worker;
-  const isInTime = async () => (await keepLock(worker, lockOf(work), leaseMs, deps)) && deps.clock.now() < until;
+  const isInTime = async () => (await renewLock(worker, lockOf(work), leaseMs, deps)) && deps.clock.now() < until;
   const swept = await pLimit(vaultsAtOnce).map(vaults, async (vault): Promise<Swept | undefined> => {
     if (!(await isInTime())) return undefined;
     return { ...(await sweepSafely(vault, isInTime, deps)), ...vault };

@@ -7,7 +7,7 @@ import { describeError } from '../base/errors.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import { checkVersion, isFollowDue } from '../rotation/followLatestVersion.ts';
-import { isLookDue, isSilent, isVersionCheckDue } from '../watch/lookSchedule.ts';
+import { isLookDue, isUnreachable, isVersionCheckDue } from '../watch/lookSchedule.ts';
 import { createPacedKeyVault } from '../watch/pacedKeyVault.ts';
 import type { VaultBindings } from '../watch/ports.ts';
 import type { Watch } from '../watch/watch.ts';
@@ -81,14 +81,14 @@ async function sweepBinding(
 
 /** When one version is in use, and it is the latest known one, a check only finds a new version. */
 const isCheckedHere = (watch: Watch, { clock, policy }: VaultWorkDeps): boolean =>
-  !isSilent(watch) &&
+  !isUnreachable(watch) &&
   isVersionCheckDue(watch, clock.now(), true, policy) &&
   watch.rotation === undefined &&
   Object.keys(watch.versions).every((version) => version === watch.targetVersion);
 
 function checkLatest(stored: Stored<Watch>, deps: VaultWorkDeps): Promise<Stored<Watch>> {
-  const spending = createPacedKeyVault(async () => undefined, deps);
-  return checkVersion(stored, { spending, runs: new Map(), left: 0 }, deps);
+  const pacedVault = createPacedKeyVault(async () => undefined, deps);
+  return checkVersion(stored, { pacedVault, runs: new Map(), left: 0 }, deps);
 }
 
 /** Whether the vault's only worker has work to do. */

@@ -11,7 +11,7 @@ import { describeError } from '../base/errors.ts';
 import type { Policy } from '../base/policy.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
-import { type HeldLock, keepLock } from '../base/workLock.ts';
+import { type HeldLock, renewLock } from '../base/workLock.ts';
 import { followLatest, isFollowDue, type VersionCheck } from '../rotation/followLatestVersion.ts';
 import { logFutureTime } from '../watch/futureTime.ts';
 import { isLookDue, soonest } from '../watch/lookSchedule.ts';
@@ -31,8 +31,8 @@ import { isBeforeNextSweep, logPlans, nextWakeOf } from './wake.ts';
 const budgetMs = 120_000;
 /** How much of that time changes of accounts may take, and how long they run before due looks come first. */
 const accountsMs = 60_000;
-const maxSliceMs = 3_000;
-const minSliceMs = 500;
+const maxWorkMs = 3_000;
+const minWorkMs = 500;
 /** When a vault already has a worker, its due looks wait this long. */
 const busyDelayMs = 3_000;
 
@@ -101,13 +101,13 @@ async function workOnDue(vault: string, ids: readonly string[], isSweep: boolean
       await queue.send({ vault, requestedBy: isSweep ? 'sweep' : 'wake', ...event }, busyDelayMs);
     return;
   }
-  const spending = createPacedKeyVault(() => readBudget(vault, deps), deps);
-  const about = { vault, ids, began, deps, ticket, keptAt: began, left: policy.accountsPerMessage };
-  const message: Message = { ...about, spending, runs: new Map(), wakes: new Map(), reconciling: new Map() };
+  const pacedVault = createPacedKeyVault(() => readBudget(vault, deps), deps);
+  const about = { vault, ids, began, deps, ticket, renewedAt: began, left: policy.accountsPerMessage };
+  const message: Message = { ...about, pacedVault, runs: new Map(), wakes: new Map(), reconciling: new Map() };
   try {
-    let goesOn = await workOneRound(isSweep, message);
-    while (goesOn) goesOn = await workOneRound(false, message);
-    if (spending.isOpen && message.ticket !== undefined) await vaults.saveBudget(vault, spending.budget);
+    let isUnfinished = await workOneRound(isSweep, message);
+    while (isUnfinished) isUnfinished = await workOneRound(false, message);
+    if (pacedVault.isOpen && message.ticket !== undefined) await vaults.saveBudget(vault, pacedVault.budget);
   } finally {
     if (message.ticket !== undefined) await vaults.endWork(vault, message.ticket);
   }
@@ -129,27 +129,27 @@ async function readBudget(vault: string, { vaults, clock, log }: VaultWorkDeps):
  * message continues with another round.
  */
 async function workOneRound(isSweep: boolean, message: Message): Promise<boolean> {
-  const { began, spending, deps } = message;
+  const { began, pacedVault, deps } = message;
   const { clock } = deps;
   const round: LookRound = { used: [] };
   const watches = await lookAtAll(isSweep, round, message);
-  await auditLooks(round, deps, () => keepWork(message));
+  await auditLooks(round, deps, () => renewWork(message));
   if (watches === undefined) return false;
 
   const nextLookAt = Math.min(...watches.map(({ value }) => value.nextLookAt));
   let isUnfinished = false;
   for (const watch of watches) {
-    if (!(await keepWork(message))) return false;
+    if (!(await renewWork(message))) return false;
     const now = clock.now();
-    const until = Math.min(now + maxSliceMs, Math.max(now + minSliceMs, nextLookAt));
+    const until = Math.min(now + maxWorkMs, Math.max(now + minWorkMs, nextLookAt));
     const work = async () => {
       const reconciled = await reconcileUntil(until, watch, isSweep, message);
       if (reconciled === undefined) return true;
-      return round.silence === undefined && followIfDue(reconciled, until, isSweep, message);
+      return round.unreachableCause === undefined && followIfDue(reconciled, until, isSweep, message);
     };
     isUnfinished = (await onBinding(watch.value.binding.id, deps, work, false)) || isUnfinished;
   }
-  return isUnfinished && spending.resumeAt === undefined && message.left > 0 && clock.now() - began < accountsMs;
+  return isUnfinished && pacedVault.resumeAt === undefined && message.left > 0 && clock.now() - began < accountsMs;
 }
 
 /** The watches afterwards; undefined: another worker has the vault now. */
@@ -158,7 +158,7 @@ async function lookAtAll(isSweep: boolean, round: LookRound, message: Message): 
   const { clock } = deps;
   const watches: Stored<Watch>[] = [];
   for (const id of message.ids) {
-    if (!(await keepWork(message))) return undefined;
+    if (!(await renewWork(message))) return undefined;
     // The tables hold the remaining work. The next message continues there, well inside the function's own time limit.
     if (clock.now() - began > budgetMs) wakes.set(id, clock.now());
     else watches.push(...(await onBinding(id, deps, () => lookIfDue(id, isSweep, round, message), [])));
@@ -176,16 +176,16 @@ async function onBinding<T>(bindingId: string, deps: VaultWorkDeps, work: () => 
   }
 }
 
-const keepWork = (message: Message): Promise<boolean> =>
-  keepLock(message, message.vault, message.deps.policy.workerLeaseSeconds * 1000, message.deps);
+const renewWork = (message: Message): Promise<boolean> =>
+  renewLock(message, message.vault, message.deps.policy.workerLeaseSeconds * 1000, message.deps);
 
 async function lookIfDue(id: string, isSweep: boolean, round: LookRound, message: Message): Promise<Stored<Watch>[]> {
-  const { deps, spending, wakes } = message;
+  const { deps, pacedVault, wakes } = message;
   const watch = await openWatch(id, deps);
   if (watch === undefined) return [];
   logPlans(watch.value, deps);
   if (!isLookDue(watch.value, deps.clock.now(), isSweep, deps.policy)) return [watch];
-  const keyVault = spending.counted(costOf(watch.value.latest));
+  const keyVault = pacedVault.counted(costOf(watch.value.latest));
   const seen = await lookAtBinding(watch, round, { ...deps, keyVault });
   wakes.set(id, nextWakeOf(seen.value));
   return [seen];
@@ -201,7 +201,7 @@ async function reconcileUntil(
   const { deps, reconciling, wakes } = message;
   const { id } = watch.value.binding;
   const isOutdated = watch.value.reconciledEpoch !== watch.value.epoch;
-  const { entries, watch: reconciled } = await reconcile(watch, { until, most: message.left }, reconciling, deps);
+  const { entries, watch: reconciled } = await reconcile(watch, { until, max: message.left }, reconciling, deps);
   message.left -= entries;
   if (reconciled === undefined) wakes.set(id, deps.clock.now());
   // The message for the next look may be lost, or it had no time to finish.
@@ -211,11 +211,11 @@ async function reconcileUntil(
 
 /** Returns whether there is more to re-wrap. */
 async function followIfDue(watch: Stored<Watch>, until: EpochMs, isSweep: boolean, message: Message): Promise<boolean> {
-  const { deps, runs, spending, wakes } = message;
+  const { deps, runs, pacedVault, wakes } = message;
   const { id } = watch.value.binding;
   if (!runs.has(id) && !(await isFollowDue(watch.value, isSweep, deps))) return false;
   const followed = await followLatest(watch, until, isSweep, message, deps);
   const { unfinished } = followed;
-  wakes.set(id, unfinished ? (spending.resumeAt ?? deps.clock.now()) : nextWakeOf(followed.watch.value));
+  wakes.set(id, unfinished ? (pacedVault.resumeAt ?? deps.clock.now()) : nextWakeOf(followed.watch.value));
   return unfinished;
 }

@@ -46,7 +46,7 @@ const burstSeconds = 0.25;
 /** Looks never wait. Up to this limit, their advance spending delays re-wraps. */
 const maxDebtSeconds = 5;
 const slowedTo = 0.7;
-const leastPace = 0.01;
+const minPace = 0.01;
 const recoveryPerSecond = 0.03;
 /**
  * The pause without a Retry-After. It doubles with each refusal in a row, up to the last value of the throttling
@@ -117,7 +117,7 @@ export function afterRefusal(
   const backOff = now + Math.min(maxQuietMs, firstQuietMs * 2 ** (refusals - 1));
   return {
     ...budget,
-    pace: Math.max(leastPace, budget.pace * slowedTo),
+    pace: Math.max(minPace, budget.pace * slowedTo),
     seconds: Math.min(budget.seconds, 0),
     slowedAt: now,
     refusals,

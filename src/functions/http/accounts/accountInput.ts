@@ -5,7 +5,7 @@ import type { AccountInput } from '../../../core/accounts/planChange.ts';
 import { parseArmPath } from '../../../core/base/armPath.ts';
 import { defined } from '../../../core/base/defined.ts';
 import { ownerPattern } from '../../../core/base/names.ts';
-import { leastLeaseSeconds, longestLeaseSeconds } from '../../../core/base/policy.ts';
+import { maxLeaseSeconds, minLeaseSeconds } from '../../../core/base/policy.ts';
 import { keyIdentifierTarget } from '../../../core/customerKey/keyIdentifier.ts';
 import { anyCase, orAbsent } from '../../pipeline/lenientInput.ts';
 import { parsed } from '../../pipeline/requestBody.ts';
@@ -82,8 +82,8 @@ export const accountBody = z
         auditKeyUse: orAbsent(z.boolean()).meta({
           description: "Keyward audits every use of the account's key and every reveal.",
         }),
-        leaseSeconds: orAbsent(z.union([z.literal(0), z.int().min(leastLeaseSeconds).max(longestLeaseSeconds)])).meta({
-          description: `Shortens the time for which a process or a client may hold a key of the account: ${leastLeaseSeconds} to ${longestLeaseSeconds} seconds, or 0 when every use must call the vault. Absent: ${longestLeaseSeconds}.`,
+        leaseSeconds: orAbsent(z.union([z.literal(0), z.int().min(minLeaseSeconds).max(maxLeaseSeconds)])).meta({
+          description: `Shortens the time for which a process or a client may hold a key of the account: ${minLeaseSeconds} to ${maxLeaseSeconds} seconds, or 0 when every use must call the vault. Absent: ${maxLeaseSeconds}.`,
         }),
         accountId: readOnly,
         state: readOnly,
