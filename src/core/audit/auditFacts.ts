@@ -63,7 +63,7 @@ export type AuditType = (typeof auditTypes)[number];
 export const keyPurposes = ['look', 'lease', 'rewrap', 'create', 'change', 'rotate', 'repair'] as const;
 export type KeyPurpose = (typeof keyPurposes)[number];
 
-/** Calls whose refusal is audited, because the caller tried to bypass a customer's control (docs/operations.md). */
+/** Calls whose refusal is audited, because the caller tried to bypass a customer's control (docs/audit.md). */
 export const sensitiveCalls = [
   'ReleaseToSystemKey',
   'UseForeignKey',
