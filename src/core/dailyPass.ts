@@ -9,7 +9,7 @@
 import pLimit from 'p-limit';
 import { wrappedByOf } from './accounts/account.ts';
 import { finishDelete } from './accounts/deleteAccount.ts';
-import { restoreNames } from './accounts/leftNames.ts';
+import { restoreNames } from './accounts/directoryNames.ts';
 import type { RekeyWork } from './accounts/ports.ts';
 import { requestRekey } from './accounts/requestRekey.ts';
 import type { OperationWork, OrphanedSecretsWork } from './ams/ports.ts';

@@ -13,7 +13,7 @@ import { fold, parseAccountName } from '../base/names.ts';
 import { type AccountView, boundOf, etagOf, wrappedByOf } from './account.ts';
 import { deleteDamaged } from './deleteDamaged.ts';
 import type { AccountsDeps } from './deps.ts';
-import { removeLeftName } from './leftNames.ts';
+import { removeStaleName } from './directoryNames.ts';
 import { catchUp, catchUpDeleted } from './missingVerdictEntries.ts';
 import { hasProtectedData, scheduleDeletion } from './pendingDeletion.ts';
 import { findAccount } from './readAccount.ts';
@@ -57,7 +57,7 @@ async function deleted(
     if (current === 'damaged') return 'deleted';
     checkPreconditions(conditions, current && etagOf(current.record));
     if (current === undefined) {
-      await removeLeftName(folded, deps);
+      await removeStaleName(folded, deps);
       return 'absent';
     }
     if (await waits(current))

@@ -39,10 +39,10 @@ export async function removeLeftover(
   secret: StoredSecret,
   record: ActiveAccount,
   deps: AmsDeps,
-  isLeft: () => Promise<boolean> = async () => true,
+  isStillOrphaned: () => Promise<boolean> = async () => true,
 ): Promise<boolean> {
   try {
-    return (await isLeft()) && (await removeSecret(secret, record, keyward, deps));
+    return (await isStillOrphaned()) && (await removeSecret(secret, record, keyward, deps));
   } catch (error) {
     const { account, kind, name } = secret.ref;
     deps.log.warn('Left an orphaned secret to the daily pass', {

@@ -10,6 +10,7 @@ import { describeError, Unavailable } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { measure } from '../base/metrics.ts';
 import type { EpochMs } from '../base/time.ts';
+import { busy, withLock } from '../base/workLock.ts';
 import type { Ring } from '../rings/ring.ts';
 import { logPublishFailure } from './backgroundPublisher.ts';
 import type { AnnouncementsDeps } from './deps.ts';
@@ -46,22 +47,15 @@ export async function wakeAnnouncing({ announcer, dailyQueue, clock, log }: Deps
 const oldestOf = (rows: readonly OutboxRow[]): EpochMs => Math.min(...rows.map(({ at }) => at));
 
 export async function announceWaiting(after: string | undefined, deps: AnnouncementsDeps): Promise<void> {
-  const { announcer, vaults, clock, dailyQueue } = deps;
+  const { announcer, clock, dailyQueue } = deps;
   if (announcer === undefined) return;
   const until = clock.now() + passMs;
-  const ticket = await vaults.beginWork('announcements', 2 * passMs);
-  if (ticket === undefined) {
+  const pass = () => passUntil(until, after, announcer, deps);
+  const next = await withLock('announcements', 2 * passMs, pass, deps);
+  if (next === busy) {
     // Another pass is running. A message that continues a pass must not be lost: no other reaches its position.
     if (after !== undefined) await dailyQueue.send({ visit: 'announcements', after }, busyDelayMs);
-    return;
-  }
-  let next = after;
-  try {
-    next = await passUntil(until, after, announcer, deps);
-  } finally {
-    await vaults.endWork('announcements', ticket);
-  }
-  if (next !== undefined) await dailyQueue.send({ visit: 'announcements', after: next });
+  } else if (next !== undefined) await dailyQueue.send({ visit: 'announcements', after: next });
 }
 
 /** Where to continue; undefined at the end, and where the topic fails: the next sweep starts another pass. */

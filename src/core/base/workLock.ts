@@ -23,6 +23,25 @@ export interface WorkLock {
   mayWait(vaultId: string, delayMs: number): Promise<boolean>;
 }
 
+/** Another worker has the lock. */
+export const busy = Symbol('busy');
+
+/** Does work that ends within `forMs`, as the only worker of the lock. `busy`: the work was not done. */
+export async function withLock<T>(
+  lock: string,
+  forMs: number,
+  work: () => Promise<T>,
+  { vaults }: { readonly vaults: Pick<WorkLock, 'beginWork' | 'endWork'> },
+): Promise<T | typeof busy> {
+  const ticket = await vaults.beginWork(lock, forMs);
+  if (ticket === undefined) return busy;
+  try {
+    return await work();
+  } finally {
+    await vaults.endWork(lock, ticket);
+  }
+}
+
 /** A lock as its worker holds it. */
 export interface HeldLock {
   /** Undefined: its time was over, and another worker has it. */

@@ -6,6 +6,7 @@
 import { describeError } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
 import { ringNames } from '../base/vocabulary.ts';
+import { busy, withLock } from '../base/workLock.ts';
 import type { RingsDeps } from './deps.ts';
 import { checkOperatorKeys, isCheckDue } from './rewrapRings.ts';
 import { nextRotationAt, stepRotation } from './rotateRing.ts';
@@ -16,7 +17,7 @@ const busyDelayMs = 3_000;
 /** Mostly no work is due, and it costs one query. */
 export async function maintainRings(deps: RingsDeps): Promise<void> {
   if (isAnythingDue(await deps.ringStore.read(), deps))
-    await alone(undefined, deps, (stored) => maintain(stored, deps));
+    await asOnlyWorker(undefined, deps, (stored) => maintain(stored, deps));
 }
 
 function isAnythingDue(stored: StoredRings, deps: RingsDeps): boolean {
@@ -29,7 +30,7 @@ function isAnythingDue(stored: StoredRings, deps: RingsDeps): boolean {
 
 /** An event names the operator's keys. */
 export const lookAtOperatorKeys = (requestedAt: EpochMs, deps: RingsDeps): Promise<void> =>
-  alone(requestedAt, deps, async (stored) => {
+  asOnlyWorker(requestedAt, deps, async (stored) => {
     const checkedAt = stored.check?.checkedAt ?? 0;
     // A later reading has already served this event.
     if (checkedAt >= requestedAt) return;
@@ -38,24 +39,17 @@ export const lookAtOperatorKeys = (requestedAt: EpochMs, deps: RingsDeps): Promi
     else await checkOperatorKeys(stored, deps);
   });
 
-async function alone(
+async function asOnlyWorker(
   requestedAt: EpochMs | undefined,
   deps: RingsDeps,
   work: (stored: StoredRings) => Promise<void>,
 ): Promise<void> {
-  const { vaults, policy, dailyQueue } = deps;
   // No ring exists before its first use, and the lock below needs the rings.
   if (isWithoutRings(await deps.ringStore.read())) return;
-  const ticket = await vaults.beginWork('rings', policy.workerLeaseSeconds * 1000);
-  if (ticket === undefined) {
-    if (requestedAt !== undefined) await dailyQueue.send({ visit: 'operatorKeys', requestedAt }, busyDelayMs);
-    return;
-  }
-  try {
-    await work(await deps.ringStore.read());
-  } finally {
-    await vaults.endWork('rings', ticket);
-  }
+  const workOnStored = async () => work(await deps.ringStore.read());
+  const result = await withLock('rings', deps.policy.workerLeaseSeconds * 1000, workOnStored, deps);
+  if (result === busy && requestedAt !== undefined)
+    await deps.dailyQueue.send({ visit: 'operatorKeys', requestedAt }, busyDelayMs);
 }
 
 const isWithoutRings = ({ rings }: StoredRings): boolean => ringNames.every((ring) => rings[ring].rows.length === 0);

@@ -10,6 +10,7 @@ import { recordForService } from '../audit/serviceAudit.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
 import { type RingName, ringNames } from '../base/vocabulary.ts';
+import { withLock } from '../base/workLock.ts';
 import type { Kek } from '../crypto/accountKeyEnvelope.ts';
 import type { RingsDeps } from './deps.ts';
 import { arrivingMs, olderKeyWaitMs, settleMs } from './durations.ts';
@@ -146,14 +147,7 @@ async function retire(ring: RingName, stored: StoredRing, rotation: RingRotation
  * pass comes again.
  */
 export async function destroyOlder(ring: RingName, rotation: RingRotation, deps: RingsDeps): Promise<void> {
-  const { vaults, policy } = deps;
-  const ticket = await vaults.beginWork('rings', policy.workerLeaseSeconds * 1000);
-  if (ticket === undefined) return;
-  try {
-    await destroy(ring, rotation, deps);
-  } finally {
-    await vaults.endWork('rings', ticket);
-  }
+  await withLock('rings', deps.policy.workerLeaseSeconds * 1000, () => destroy(ring, rotation, deps), deps);
 }
 
 async function destroy(ring: RingName, rotation: RingRotation, deps: RingsDeps): Promise<void> {

@@ -44,15 +44,15 @@ export async function followLatest(
   stored: Stored<Watch>,
   until: EpochMs,
   isSweep: boolean,
-  following: VersionCheck,
+  check: VersionCheck,
   deps: RotationDeps,
 ): Promise<Followed> {
-  const { runs, pacedVault } = following;
+  const { runs, pacedVault } = check;
   const bindingId = stored.value.binding.id;
   let watch = stored;
   if (!runs.has(bindingId) || isVersionCheckDue(stored.value, deps.clock.now(), isSweep, deps.policy)) {
     runs.delete(bindingId);
-    watch = await checkVersion(stored, following, deps);
+    watch = await checkVersion(stored, check, deps);
   }
   const run = runs.get(bindingId);
   if (run === undefined) return { watch, unfinished: false };
@@ -62,8 +62,8 @@ export async function followLatest(
   const atOnce = Math.min(maxAtOnce, Math.ceil(pacedVault.perSecond(cost) * accountSeconds));
   const paced = { ...deps, keyVault: pacedVault.paced(cost) };
   const failedBefore = run.failed;
-  const batch = await rewrapBatch(run, { until, atOnce, max: following.left }, paced);
-  following.left -= batch.rewrapped;
+  const batch = await rewrapBatch(run, { until, atOnce, max: check.left }, paced);
+  check.left -= batch.rewrapped;
   if (batch.rewrapped > 0) measure(deps.log, 'keyward.rewraps', batch.rewrapped, { result: 'done' });
   if (run.failed > failedBefore) measure(deps.log, 'keyward.rewraps', run.failed - failedBefore, { result: 'failed' });
   const isComplete = run.isOver && run.failed === 0 && !(await leavesAccounts(run, deps));
@@ -72,7 +72,7 @@ export async function followLatest(
   const facts = (before: Watch) => batchFacts(before, run, batch, isComplete);
   watch = await updateWatch(current, decide, deps, facts);
   if (batch.error !== undefined) throw batch.error;
-  if (run.isOver) watch = await readExpiries(watch, run, following, deps);
+  if (run.isOver) watch = await readExpiries(watch, run, check, deps);
   const isStopped = run.isOver || (batch.stop !== undefined && batch.stop.cause !== 'Throttled');
   if (isStopped) runs.delete(bindingId);
   return { watch, unfinished: !isStopped };
@@ -81,13 +81,13 @@ export async function followLatest(
 /** Reads the newest version. A run begins when it can be used and an account may be outdated. */
 export async function checkVersion(
   stored: Stored<Watch>,
-  following: VersionCheck,
+  check: VersionCheck,
   deps: RotationDeps,
 ): Promise<Stored<Watch>> {
   const beganAt = deps.clock.now();
   const { binding, latest } = stored.value;
   const when = { beganAt, plannedAt: stored.value.nextVersionCheckAt };
-  const answer = await following.pacedVault.counted(costOf(latest)).describe(binding);
+  const answer = await check.pacedVault.counted(costOf(latest)).describe(binding);
   measure(deps.log, 'keyward.newest.reads', 1, { cause: answer.ok ? 'none' : answer.cause });
   const decide = (watch: Watch) => withLatest(watch, answer, when, deps.policy);
   const found = await updateWatch(stored, decide, deps, versionFacts);
@@ -96,7 +96,7 @@ export async function checkVersion(
   // A version that denies its accounts is no target: its next look restores them first, then the others are re-wrapped.
   const isRefused = answer.ok && found.value.versions[answer.value.version]?.status === 'Inaccessible';
   if (isUsable && !isRefused && found.value.targetVersion === answer.value.version)
-    following.runs.set(binding.id, beginRun(found.value, answer.value, deps));
+    check.runs.set(binding.id, beginRun(found.value, answer.value, deps));
   return found;
 }
 
@@ -129,11 +129,11 @@ async function leavesAccounts(run: RewrapRun, deps: RotationDeps): Promise<boole
 async function readExpiries(
   stored: Stored<Watch>,
   run: RewrapRun,
-  following: VersionCheck,
+  check: VersionCheck,
   deps: RotationDeps,
 ): Promise<Stored<Watch>> {
   let watch = stored;
-  const keyVault = following.pacedVault.counted(costOf(run.target));
+  const keyVault = check.pacedVault.counted(costOf(run.target));
   for (const version of run.moved === 0 ? unreadExpiries(stored.value, deps.clock.now()) : []) {
     const answer = await keyVault.describe(stored.value.binding, version);
     if (!answer.ok) break;

@@ -41,7 +41,8 @@ export async function lookWith(
   round: LookRound,
   deps: VaultWorkDeps,
 ): Promise<
-  Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId' | 'principal' | 'isUnnamed' | 'clientAddress'> & Sampled
+  Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId' | 'principal' | 'isPrincipalUnknown' | 'clientAddress'> &
+    Sampled
 > {
   const { log, policy } = deps;
   const uses: KeyUse[] = [];
@@ -49,8 +50,8 @@ export async function lookWith(
   round.used.push({ record: sample, uses });
   const { requestId: keyVaultRequestId, durationMs, principal, isPrincipalAssumed, clientAddress } = opened.observed;
   const isNamed = principal !== undefined && isPrincipalAssumed === undefined;
-  const isUnnamed = isNamed || isFederated(watch.binding.identity) ? undefined : true;
-  const proof = defined({ keyVaultRequestId, principal, isUnnamed, clientAddress });
+  const isPrincipalUnknown = isNamed || isFederated(watch.binding.identity) ? undefined : true;
+  const proof = defined({ keyVaultRequestId, principal, isPrincipalUnknown, clientAddress });
   const about = { account: sample.name, key: wrappedByOf(sample.encryption), keyVaultRequestId, durationMs };
   measure(log, 'keyward.looks.ms', durationMs, { cause: opened.ok ? 'none' : opened.cause });
   if (opened.ok) {

@@ -18,20 +18,20 @@ import type { VaultWorkDeps } from './deps.ts';
 
 const keyward = { kind: 'keyward', id: 'watch' } as const;
 
-type Denied = Pick<Evidence, 'version' | 'takenAt' | 'cause' | 'principal' | 'isUnnamed'>;
+type Denied = Pick<Evidence, 'version' | 'takenAt' | 'cause' | 'principal' | 'isPrincipalUnknown'>;
 
 /**
  * Whether a denied look shows another principal than the granted one, or is held back as part of a burst. It records
  * the owner. IdentityReplaced is announced once for all owners.
  */
 export async function isOwnFault(watch: Watch, evidence: Denied, owner: string, deps: VaultWorkDeps): Promise<boolean> {
-  const { version, takenAt, cause, principal, isUnnamed } = evidence;
+  const { version, takenAt, cause, principal, isPrincipalUnknown } = evidence;
   const { identity } = watch.binding;
   const verdict = watch.versions[version];
   if (cause !== 'KeyPermissionDenied' || isFederated(identity)) return false;
   if (verdict === undefined || verdict.status === 'Inaccessible') return false;
   const isReplaced = isOfReplacedIdentity(watch, evidence);
-  if (isUnnamed === undefined && !isReplaced) return false;
+  if (isPrincipalUnknown === undefined && !isReplaced) return false;
 
   // A held denial stays held, even after the burst is forgotten, until access returns or an operator confirms it.
   const isHeld = verdict.status === 'Unreachable' && verdict.cause === 'IdentityReplaced';

@@ -114,7 +114,7 @@ function counted(
 function isConfirmed(cause: DenyingCause, denials: Denials | undefined, evidence: Evidence, policy: Policy): boolean {
   const needed = confirmationOf(cause, policy);
   // The rule of identityDenials.ts first needs the looks at the keys of other owners.
-  const waitMs = cause === 'KeyPermissionDenied' && evidence.isUnnamed ? burstWaitMs : 0;
+  const waitMs = cause === 'KeyPermissionDenied' && evidence.isPrincipalUnknown ? burstWaitMs : 0;
   return (
     denials !== undefined &&
     denials.looks >= needed.looks &&
