@@ -67,7 +67,7 @@ export async function runDrill(deps: DrillDeps): Promise<DrillResult | undefined
   const { canaryKey, log, clock } = deps;
   if (canaryKey === undefined) return undefined;
   const at = clock.now();
-  const result = await drilled(canaryKey, deps).then(
+  const result = await measureDrill(canaryKey, deps).then(
     (measured) => ({ at, ...measured }),
     (error: unknown): DrillResult => ({ at, outcome: 'failed', error: reasonOf(error) }),
   );
@@ -87,7 +87,7 @@ const reasonOf = (error: unknown): string =>
 
 type Measured = Omit<DrillResult, 'at'>;
 
-async function drilled(key: KeyRef, deps: DrillDeps): Promise<Measured> {
+async function measureDrill(key: KeyRef, deps: DrillDeps): Promise<Measured> {
   const { policy, log, canaryKeys } = deps;
   const bounds = drillBounds(policy);
   const version = await canaryVersion(key, deps);

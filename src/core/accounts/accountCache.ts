@@ -38,7 +38,7 @@ export function createAccountCache(
   const bindingIds = lruCache<string>(bindingsAtOnce);
   const { clock } = deps;
 
-  async function remembered(name: string): Promise<AccountView | undefined> {
+  async function findRemembered(name: string): Promise<AccountView | undefined> {
     const known = records.get(name);
     if (known === undefined || clock.monotonic() - known.at >= policy.lookSpacingSeconds * 1000) return undefined;
     const { record, etag } = known;
@@ -52,7 +52,7 @@ export function createAccountCache(
   const cache: AccountCache = {
     async view(requested) {
       const name = fold(requested);
-      const recent = await remembered(name);
+      const recent = await findRemembered(name);
       if (recent !== undefined) return { view: recent, isRemembered: true };
       const at = clock.monotonic();
       const view = await findAccount(name, { ...deps, accountCache: cache });

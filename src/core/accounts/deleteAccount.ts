@@ -26,7 +26,7 @@ export async function deleteAccount(
   actor: Actor,
   deps: AccountsDeps,
 ): Promise<boolean> {
-  return (await deleted(name, conditions, actor, deps, async () => false)) !== 'absent';
+  return (await deleteOrSchedule(name, conditions, actor, deps, async () => false)) !== 'absent';
 }
 
 /**
@@ -41,10 +41,10 @@ export function requestDeletion(
 ): Promise<AccountView | 'deleted' | 'absent'> {
   const waits = async ({ record }: AccountView) =>
     record.pendingDeletion !== undefined || (deps.policy.deleteAfterDays > 0 && (await hasProtectedData(record, deps)));
-  return deleted(name, conditions, actor, deps, waits);
+  return deleteOrSchedule(name, conditions, actor, deps, waits);
 }
 
-async function deleted(
+async function deleteOrSchedule(
   name: string,
   conditions: Preconditions,
   actor: Actor,

@@ -140,7 +140,7 @@ export function createLeases(
   }
 
   /** The line names the customer. A metric does not. */
-  function refused(view: AccountView, cause: Cause) {
+  function logRefusal(view: AccountView, cause: Cause) {
     const { name: account, owner, encryption } = view.record;
     deps.log.warn('A call was refused because its customer key did not work', {
       account,
@@ -154,10 +154,10 @@ export function createLeases(
   /** Every use asks the vault, also when another has just asked. */
   async function withoutLease<T>(view: AccountView, use: (accountKey: Bytes, term: LeaseTerm) => T): Promise<T> {
     const verdict = verdictOn(view);
-    if (isDenial(verdict)) throw refused(view, verdict.cause ?? 'UnknownResponse');
+    if (isDenial(verdict)) throw logRefusal(view, verdict.cause ?? 'UnknownResponse');
     const from = clock.now();
     const opened = await unwrap(view);
-    if (typeof opened === 'string') throw refused(view, opened);
+    if (typeof opened === 'string') throw logRefusal(view, opened);
     let result: T;
     try {
       result = use(opened.key, { from, notAfter: from + onceTermMs, once: true, leaseId: `${from}` });
@@ -174,7 +174,7 @@ export function createLeases(
       const id = leaseId(view);
       for (;;) {
         const lease = await leaseFor(id, view);
-        if (typeof lease === 'string') throw refused(view, lease);
+        if (typeof lease === 'string') throw logRefusal(view, lease);
         // Another caller's renewal may have replaced and wiped this lease in the meantime: check again, in the same
         // turn as the use.
         if (leases.peek(id) === lease) return use(lease.accountKey, termOf(lease, isDenial(verdictOn(view))));

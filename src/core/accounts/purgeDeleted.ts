@@ -23,7 +23,7 @@ export async function purgeDeleted(deps: AccountsDeps): Promise<number> {
   let purged = 0;
   for (let after: string | undefined, isLast = false; !isLast && clock.monotonic() < until; ) {
     const { rows, next } = await purgeSchedule.due(clock.now(), rowsPerPage, after);
-    const results = await pLimit(purgesAtOnce).map(rows, (row) => unlessFailed(row, deps));
+    const results = await pLimit(purgesAtOnce).map(rows, (row) => purgeSafely(row, deps));
     purged += results.filter((isPurged) => isPurged).length;
     isLast = next === undefined;
     after = next;
@@ -31,7 +31,7 @@ export async function purgeDeleted(deps: AccountsDeps): Promise<number> {
   return purged;
 }
 
-async function unlessFailed(row: DuePurge, deps: AccountsDeps): Promise<boolean> {
+async function purgeSafely(row: DuePurge, deps: AccountsDeps): Promise<boolean> {
   try {
     return await purge(row, deps);
   } catch (error) {

@@ -6,7 +6,7 @@
 
 import { wipe } from '../base/bytes.ts';
 import { Refusal } from '../base/errors.ts';
-import { type CustomerKeyInput, checked, factsOf, type Owned } from '../customerKey/acceptCustomerKey.ts';
+import { type CustomerKeyInput, checkFacts, factsOf, type Owned } from '../customerKey/acceptCustomerKey.ts';
 import type { KeyFacts } from '../customerKey/validationChecks.ts';
 import { type Check, isValid } from '../customerKey/validationReport.ts';
 import { proveWrap } from './accountKey.ts';
@@ -54,7 +54,7 @@ export async function validateKey(
 ): Promise<Validation> {
   const end = deps.clock.now() + waitSeconds * 1000;
   for (;;) {
-    const checks = await look(input, account, deps);
+    const checks = await runChecks(input, account, deps);
     if (!isOnItsWay(checks) || deps.clock.now() + retryEveryMs > end) return { valid: isValid(checks), checks };
     await deps.pause(retryEveryMs);
   }
@@ -63,15 +63,15 @@ export async function validateKey(
 /** Role assignments take up to 10 minutes (Azure RBAC docs, "Troubleshoot"), and look like no grant until then. */
 const isOnItsWay = (checks: readonly Check[]): boolean => checks.some(({ cause }) => cause === 'KeyPermissionDenied');
 
-async function look(input: CustomerKeyInput, account: Owned, deps: AccountsDeps): Promise<readonly Check[]> {
-  return checked(await tried(await factsOf(input, account, deps), deps), account, deps);
+async function runChecks(input: CustomerKeyInput, account: Owned, deps: AccountsDeps): Promise<readonly Check[]> {
+  return checkFacts(await tryUnwrap(await factsOf(input, account, deps), deps), account, deps);
 }
 
 /**
  * The facts, and the vault's answer to an unwrap: of Keyward's own wrap, or of random bytes where the key could not be
  * read.
  */
-async function tried(facts: KeyFacts, deps: AccountsDeps): Promise<KeyFacts> {
+async function tryUnwrap(facts: KeyFacts, deps: AccountsDeps): Promise<KeyFacts> {
   const { identifier, binding, described } = facts;
   if (identifier instanceof Refusal || binding === undefined || described === undefined) return facts;
   if (!described.ok) {

@@ -50,7 +50,7 @@ export function putResource(
   decide: Decide,
   deps: AmsDeps,
 ): Promise<{ row: StoredResource; created: boolean }> {
-  return serialized(ref, deps, async () => {
+  return changeInTurn(ref, deps, async () => {
     const [{ record }, found] = await Promise.all([accountToServe(ref.account, deps), deps.resources.read(ref)]);
     const current = found?.value.instanceId === record.instanceId ? found : undefined;
     const input = decide(current);
@@ -61,7 +61,7 @@ export function putResource(
     try {
       for (const secret of input.secrets ?? []) written.push(await writeSecret(ref, secret, { found, current }, deps));
       const secrets = input.secrets === undefined ? before : written.map(({ named }) => named);
-      const row = await saved(ref, { input, secrets, record, found, current }, deps);
+      const row = await saveRow(ref, { input, secrets, record, found, current }, deps);
       for (const one of written) await takeKey(ref, one, record, deps);
       await removeSecrets(replaced, record, deps);
       return { row, created: current === undefined };
@@ -74,7 +74,7 @@ export function putResource(
 }
 
 /** Writers of this process take turns at a resource. Across processes the ETag decides. */
-const serialized = <T>(ref: ResourceRef, { serialize }: AmsDeps, attempt: () => Promise<T>): Promise<T> =>
+const changeInTurn = <T>(ref: ResourceRef, { serialize }: AmsDeps, attempt: () => Promise<T>): Promise<T> =>
   serialize(`${ref.account}:${pathOfResource(ref)}`, () => retryLostRaces(attempt));
 
 function checkSize({ properties, secrets = [] }: ResourceInput): void {
@@ -96,7 +96,7 @@ interface Saving extends ReadRows {
   readonly record: ActiveAccount;
 }
 
-async function saved(ref: ResourceRef, saving: Saving, deps: AmsDeps): Promise<StoredResource> {
+async function saveRow(ref: ResourceRef, saving: Saving, deps: AmsDeps): Promise<StoredResource> {
   const { input, secrets, record, found, current } = saving;
   const now = deps.clock.now();
   const { name, properties } = input;
@@ -124,7 +124,7 @@ async function readOwnWrite(ref: ResourceRef, value: ResourceRow, { resources }:
 
 /** Returns whether there was a resource to delete. @throws Refusal AccountNotFound | CustomerKeyInaccessible */
 export function removeResource(ref: ResourceRef, deps: AmsDeps): Promise<boolean> {
-  return serialized(ref, deps, async () => {
+  return changeInTurn(ref, deps, async () => {
     const [{ record }, row] = await Promise.all([accountToServe(ref.account, deps), deps.resources.read(ref)]);
     if (row === undefined || !(row.isDamaged || row.value.instanceId === record.instanceId)) return false;
     const secrets = await ownSecrets(ref, row.value.secrets, deps);

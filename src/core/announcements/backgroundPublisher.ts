@@ -49,13 +49,13 @@ export function createAnnouncer({ source, topic, outbox, clock, random, log }: D
   }
 
   async function announce(tasks: readonly Task[]): Promise<void> {
-    const due = (await Promise.all(tasks.map(committed))).filter((one) => one !== undefined);
+    const due = (await Promise.all(tasks.map(findCommitted))).filter((one) => one !== undefined);
     const { published, left, failure } = await publishDue(due, { topic, outbox, source });
     tally.add('published', published);
     tally.add('failed', entriesIn(left), failure?.status);
   }
 
-  async function committed(task: Task): Promise<Due | undefined> {
+  async function findCommitted(task: Task): Promise<Due | undefined> {
     if (!task.isLost) return task;
     try {
       if (decisionAfterLostRace(task.row, await outbox.entries(task.row)) === 'announce') return task;
@@ -66,7 +66,7 @@ export function createAnnouncer({ source, topic, outbox, clock, random, log }: D
     return undefined;
   }
 
-  function later(task: Task): void {
+  function enqueue(task: Task): void {
     const entries = task.entries.length;
     if (count + entries > maxWaiting) {
       tally.add('deferred', entries);
@@ -91,10 +91,10 @@ export function createAnnouncer({ source, topic, outbox, clock, random, log }: D
       await outbox.put(row);
       try {
         const result = await write();
-        later({ row, entries });
+        enqueue({ row, entries });
         return result;
       } catch (error) {
-        if (error instanceof LostRace) later({ row, entries, isLost: true });
+        if (error instanceof LostRace) enqueue({ row, entries, isLost: true });
         throw error;
       }
     },

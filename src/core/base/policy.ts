@@ -114,7 +114,10 @@ interface PolicyProblem {
 /** The policy with these numbers, as settings have them, and the defaults of all others; or what is wrong with them. */
 export function readPolicy(given: Readonly<Partial<Record<keyof Policy, string>>>): Policy | PolicyProblem[] {
   const read = policyNames.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]] as const]));
-  const policy = { ...defaultPolicy, ...Object.fromEntries(read.map(([name, text]) => [name, parsed(name, text)])) };
+  const policy = {
+    ...defaultPolicy,
+    ...Object.fromEntries(read.map(([name, text]) => [name, parseValue(name, text)])),
+  };
   const problems = read.flatMap(([name]) => problemOf(name, policy[name]));
   if (problems.length > 0) return problems;
   if (policy.lookIntervalSuspectSeconds >= policy.lookSpacingSeconds) return policy;
@@ -126,7 +129,7 @@ const yes = ['true', '1', 'yes', 'on', 'y', 'enabled'];
 const no = ['false', '0', 'no', 'off', 'n', 'disabled'];
 
 /** Undefined for a text that is neither true nor false. */
-function parsed(name: keyof Policy, text: string): number | boolean | undefined {
+function parseValue(name: keyof Policy, text: string): number | boolean | undefined {
   if ('max' in rules[name]) return Number(text);
   const word = text.trim().toLowerCase();
   return yes.includes(word) || (no.includes(word) ? false : undefined);

@@ -134,11 +134,11 @@ function boundTo({ instanceId, account, kind, name, generation }: SecretContext,
 
 /** The subkey of one kind under an account key. */
 export const innerSubkey = (accountKey: Bytes, instanceId: string, kind: SealedKind): Bytes =>
-  derived(accountKey, instanceId, `keyward/secret/${kind}/1`);
+  derive(accountKey, instanceId, `keyward/secret/${kind}/1`);
 
 /** The subkey of one account under an at-rest KEK, for secrets of every kind. */
 export const outerSubkey = (kek: Kek, instanceId: string): Bytes =>
-  derived(kek.key, instanceId, 'keyward/at-rest/secret/1');
+  derive(kek.key, instanceId, 'keyward/at-rest/secret/1');
 
-const derived = (key: Bytes, instanceId: string, info: string): Bytes =>
+const derive = (key: Bytes, instanceId: string, info: string): Bytes =>
   new Uint8Array(hkdfSync('sha256', createSecretKey(key), guidBytes(instanceId), utf8(info), keyLength));

@@ -47,9 +47,9 @@ export async function acceptCustomerKey(
 ): Promise<AcceptedKey> {
   const facts = await factsOf(input, account, deps);
   const refusedBy = (proof?: Answer<unknown>) =>
-    refusalOf(checked(proof === undefined ? facts : { ...facts, proof }, account, deps), facts, proof);
+    refusalOf(checkFacts(proof === undefined ? facts : { ...facts, proof }, account, deps), facts, proof);
   const { identifier, binding, described } = facts;
-  const isGood = isValid(checked(facts, account, deps));
+  const isGood = isValid(checkFacts(facts, account, deps));
   if (!isGood || identifier instanceof Refusal || binding === undefined || described?.ok !== true) throw refusedBy();
   return { identifier, binding, description: described.value, refusedBy };
 }
@@ -65,7 +65,7 @@ export async function factsOf(input: CustomerKeyInput, { owner }: Owned, deps: A
   return { identifier, binding, mayUse, described };
 }
 
-export const checked = (facts: KeyFacts, account: Owned, { clock, policy, ownerTag, cloud }: AcceptDeps): Check[] =>
+export const checkFacts = (facts: KeyFacts, account: Owned, { clock, policy, ownerTag, cloud }: AcceptDeps): Check[] =>
   checksOf(facts, {
     owner: account.owner,
     location: account.location,

@@ -48,7 +48,7 @@ export function changedByAccount(rows: AccountRows, next: IndexedAccount | undef
   return {
     change: {
       ...withCounts(counts, difference),
-      keys: changes.map(({ key }) => written(key)),
+      keys: changes.map(({ key }) => keyRowOf(key)),
       ...defined({ put: next }),
       ...(isMoved ? { remove: was } : {}),
     },
@@ -72,7 +72,7 @@ export function changedByWatch(
     ...(isMixed(watch) && byVersion !== undefined ? { byVersion } : {}),
   };
   const difference = differenceOf({ before, key });
-  const change = { ...withCounts(counts, difference), keys: [written(key)] };
+  const change = { ...withCounts(counts, difference), keys: [keyRowOf(key)] };
   return { change, difference, marks: marksOf([{ before, key }]) };
 }
 
@@ -93,7 +93,7 @@ const differenceOf = ({ before, key }: KeyChange): Counts =>
   sum(ofKey(isUnused(key) ? undefined : key), minus(ofKey(before)));
 
 /** A key that no account is bound to has no row. */
-const written = (key: IndexedKey): OwnerChange['keys'][number] => ({
+const keyRowOf = (key: IndexedKey): OwnerChange['keys'][number] => ({
   bindingId: key.watch.binding.id,
   ...(isUnused(key) ? {} : { value: key }),
 });

@@ -93,7 +93,7 @@ export function createOwnerRows({ index, watchOf, onDifference }: OwnerDeps): Ow
   const keyOf = async (account: IndexedAccount | undefined): Promise<IndexedKey | undefined> =>
     account?.key === undefined ? undefined : index.key(account.owner, account.key.bindingId);
 
-  async function changed(
+  async function computeChange(
     counts: Stored<Counts> | undefined,
     was: IndexedAccount | undefined,
     is: IndexedAccount | undefined,
@@ -123,7 +123,7 @@ export function createOwnerRows({ index, watchOf, onDifference }: OwnerDeps): Ow
         const located = isCreated ? undefined : await index.locate(owner, name);
         if (located === undefined ? next === undefined : isOlderThan(located)) return undefined;
         const { was, is } = isFirst && expected !== 'compared' ? asLocated(located, next) : await read(located, next);
-        const { change, ...effects } = await changed(counts, was, is, next);
+        const { change, ...effects } = await computeChange(counts, was, is, next);
         const more = { ...(next === undefined ? { removeLocation: name } : {}), ...(isCreated ? { isCreated } : {}) };
         return { ...effects, change: { ...change, ...more } };
       }),
@@ -134,7 +134,7 @@ export function createOwnerRows({ index, watchOf, onDifference }: OwnerDeps): Ow
         const located = await index.locate(account.owner, account.name);
         const isLocation = located?.instanceId === account.instanceId && isUnderSameKey(located, account);
         if (row === undefined && !isLocation) return undefined;
-        const { change, ...effects } = await changed(counts, row, undefined, undefined);
+        const { change, ...effects } = await computeChange(counts, row, undefined, undefined);
         return { ...effects, change: { ...change, ...(isLocation ? { removeLocation: account.name } : {}) } };
       }),
 

@@ -70,7 +70,7 @@ async function resealRecord(
     if (stored?.value.lifecycle !== 'active') return undefined;
     const account = { value: stored.value, etag: stored.etag };
     try {
-      const keys = resealed(account.value, await deps.rings(), deps.random);
+      const keys = resealLayers(account.value, await deps.rings(), deps.random);
       const isNoted = phase !== 'retiring' || account.value.keksFrom?.[ring] === to;
       if (keys === undefined && isNoted) return account;
       const keksFrom = isNoted ? {} : { keksFrom: { ...account.value.keksFrom, [ring]: to } };
@@ -93,7 +93,7 @@ async function resealRecord(
 /**
  * Both layers under the newest KEKs; undefined when they already have these or newer ones. @throws KeyMaterialMismatch
  */
-function resealed(
+function resealLayers(
   record: ActiveAccount,
   { system, atRest }: Rings,
   random: Random,
@@ -151,7 +151,7 @@ async function resealSecrets(
       }),
     );
     await Promise.all(saves);
-    if (broken.length > 0) visited.stuck += await alarmed(broken, account, deps);
+    if (broken.length > 0) visited.stuck += await alarmUnchanged(broken, account, deps);
     after = page.next;
     isLast = after === undefined;
   }
@@ -178,7 +178,7 @@ async function resealSecret(
 }
 
 /** How many failed rows are unchanged, in an unchanged account. The others are another writer's current work. */
-async function alarmed(
+async function alarmUnchanged(
   rows: readonly StoredSecret[],
   account: Stored<ActiveAccount>,
   deps: ResealDeps,

@@ -59,10 +59,10 @@ export async function makeKek(
 ): Promise<boolean> {
   const { keyVault, ringStore, clock } = deps;
   const operatorKey = keyOf(ring, deps.operatorKeys);
-  const description = required(await keyVault.describe(operatorKey), ring);
+  const description = requireAnswer(await keyVault.describe(operatorKey), ring);
   const kek = { generation, key: deps.random.bytes(32) };
   try {
-    const made = required(await wrapProven(ring, kek, operatorKey, description, keyVault), ring);
+    const made = requireAnswer(await wrapProven(ring, kek, operatorKey, description, keyVault), ring);
     const link = before === undefined ? {} : { link: linkOf(ring, kek, before.ring, before.kek) };
     return await ringStore.insert({ ...made, ...link, role: 'operator', isFirst: true, createdAt: clock.now() }, kek);
   } finally {
@@ -70,7 +70,7 @@ export async function makeKek(
   }
 }
 
-function required<T>(answer: Answer<T>, ring: RingName): T {
+function requireAnswer<T>(answer: Answer<T>, ring: RingName): T {
   if (answer.ok) return answer.value;
   throw ringUnavailable(ring, answer.cause);
 }

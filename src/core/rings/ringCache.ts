@@ -42,11 +42,11 @@ export function createRings(deps: OpenRingsDeps): (read?: 'fresh') => Promise<Ri
     const ageMs = startAge(clock);
     try {
       const { loaded, failures } = await open();
-      const stored = validated(loaded.verified(openAtRest(opened, loaded)));
+      const stored = validate(loaded.verified(openAtRest(opened, loaded)));
       const accepted = last === undefined ? await rejectOlderThanChain(stored, openAtRest(opened, loaded)) : stored;
       judge(failures, accepted);
       for (const ring of ringNames) releaseDestroyed(ring, accepted);
-      current = seen(accepted, ageMs);
+      current = ringsAsOf(accepted, ageMs);
       last = accepted;
       currentAgeMs = ageMs;
       done = number;
@@ -103,7 +103,7 @@ export function createRings(deps: OpenRingsDeps): (read?: 'fresh') => Promise<Ri
     return { ...stored, rings: { system: of('system'), 'at-rest': of('at-rest'), audit: of('audit') } };
   }
 
-  function validated(stored: StoredRings): StoredRings {
+  function validate(stored: StoredRings): StoredRings {
     const of = (ring: RingName) =>
       validateRefresh(ring, stored.rings[ring], last?.rings[ring], (generation) => opened[ring].has(generation), log);
     return { ...stored, rings: { system: of('system'), 'at-rest': of('at-rest'), audit: of('audit') } };
@@ -126,7 +126,7 @@ export function createRings(deps: OpenRingsDeps): (read?: 'fresh') => Promise<Ri
     }
   }
 
-  function seen({ rings }: StoredRings, ageMs: Age): Rings {
+  function ringsAsOf({ rings }: StoredRings, ageMs: Age): Rings {
     const isOld = () => ageMs() >= arrivingMs;
     const of = (ring: RingName) => ringOf(ring, rings[ring], new Map(opened[ring]), clock.now(), isOld);
     const [system, atRest, audit] = [of('system'), of('at-rest'), of('audit')];

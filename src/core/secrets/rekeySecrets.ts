@@ -52,7 +52,7 @@ export async function rekeySecrets(work: RekeyWork, deps: SecretsDeps): Promise<
   const view = await findAccount(work.account, deps);
   const older = view?.record.olderAccountKeys;
   if (view === undefined || older === undefined) return undefined;
-  if (stateOf(view) !== 'Enabled') return paused(work);
+  if (stateOf(view) !== 'Enabled') return retryLater(work);
   try {
     return await pass(view, older, work, deps);
   } catch (error) {
@@ -62,11 +62,11 @@ export async function rekeySecrets(work: RekeyWork, deps: SecretsDeps): Promise<
       account: work.account,
       error: describeError(error),
     });
-    return paused(work);
+    return retryLater(work);
   }
 }
 
-function paused(work: RekeyWork): Next | undefined {
+function retryLater(work: RekeyWork): Next | undefined {
   const pauses = (work.pauses ?? 0) + 1;
   return pauses > maxPauses ? undefined : { work: { ...work, pauses }, delayMs: pauseMs };
 }
@@ -94,7 +94,7 @@ async function pass(
   if (found > 0) {
     if (older.pass !== undefined) await saveProgress(view.record, older, undefined, deps);
     // Rows that cannot be decrypted raise one alarm per pass, and the daily pass starts the next one.
-    return stuck > 0 ? undefined : paused(work);
+    return stuck > 0 ? undefined : retryLater(work);
   }
   return nothingFound(view.record, older, work, deps);
 }
@@ -128,7 +128,7 @@ async function rekeyRows(view: AccountView, rows: readonly StoredSecret[], deps:
     ),
   );
   const broken = saves.filter(({ bytes }) => bytes === undefined).map(({ row }) => row.ref);
-  const still = await stillOutdated(broken, view, deps);
+  const still = await findStillOutdated(broken, view, deps);
   if (still.length === 0) return 0;
   const now = await findAccount(view.record.name, deps);
   if (now?.record.accountKeyGeneration !== generation) throw new LostRace('The account key was rotated again.');
@@ -137,7 +137,11 @@ async function rekeyRows(view: AccountView, rows: readonly StoredSecret[], deps:
 }
 
 /** A row that another writer changed between these reads is no reason for an alarm. */
-async function stillOutdated(refs: readonly SecretRef[], view: AccountView, deps: SecretsDeps): Promise<SecretRef[]> {
+async function findStillOutdated(
+  refs: readonly SecretRef[],
+  view: AccountView,
+  deps: SecretsDeps,
+): Promise<SecretRef[]> {
   const limit = pLimit(rowsAtOnce);
   const read = await Promise.all(refs.map((ref) => limit(() => deps.secrets.read(ref))));
   const rows = read.filter((row) => row !== undefined);
@@ -158,7 +162,7 @@ async function nothingFound(
     // Destroying is final, so it does not rest on the progress that earlier messages have stored.
     if (older.pass !== undefined && (await isAnyOutdated(record, deps))) {
       await saveProgress(record, older, undefined, deps);
-      return paused(work);
+      return retryLater(work);
     }
     await endPhase(record, older, 'OlderAccountKeysDestroyed', undefined, deps);
     return undefined;

@@ -35,7 +35,7 @@ export async function isOwnFault(watch: Watch, evidence: Denied, owner: string, 
 
   // A held denial stays held, even after the burst is forgotten, until access returns or an operator confirms it.
   const isHeld = verdict.status === 'Unreachable' && verdict.cause === 'IdentityReplaced';
-  const { state, since } = await noted(identity, { owner, takenAt, isReplaced, isHeld, verdict }, deps);
+  const { state, since } = await recordDenial(identity, { owner, takenAt, isReplaced, isHeld, verdict }, deps);
   const isOurs = isReplaced || (isHeld ? verdict.since > (state.confirmedAt ?? 0) : isInBurst(state, since));
   if (isOurs) await announce(state, watch, principal?.principalId, takenAt, deps);
   return isOurs;
@@ -49,7 +49,7 @@ interface DeniedOwner {
   readonly verdict: Verdict;
 }
 
-async function noted(
+async function recordDenial(
   identity: KeyVaultIdentity,
   { owner, takenAt, isReplaced, isHeld, verdict }: DeniedOwner,
   { identityDenials }: Pick<VaultWorkDeps, 'identityDenials'>,
@@ -86,11 +86,11 @@ async function announce(
   if (!(await deps.identityDenials.write({ ...stored.value, announced }, stored.etag))) return;
   const about = { identity: nameOf(identity), ...defined({ before: provenBy?.principalId, after: principalId }) };
   deps.log.error('An identity of this service was replaced', { count: owners.length });
-  await recordForService([{ type: 'IdentityReplaced', actor: keyward, ...about, ...listed(owners) }], deps);
+  await recordForService([{ type: 'IdentityReplaced', actor: keyward, ...about, ...ownerFacts(owners) }], deps);
 }
 
 /** Looks record owners in any order. */
-const listed = (owners: readonly string[]) => ({
+const ownerFacts = (owners: readonly string[]) => ({
   owners: owners.toSorted().slice(0, maxOwnersInEntry),
   count: owners.length,
 });
@@ -146,6 +146,6 @@ export async function confirmDenials(identity: KeyVaultIdentity, actor: Actor, d
     return stored.value;
   });
   if (before === undefined) return;
-  const facts = listed(ownersAtFault(before).map(({ owner }) => owner));
+  const facts = ownerFacts(ownersAtFault(before).map(({ owner }) => owner));
   await recordForService([{ type: 'DenialsConfirmed', actor, identity: nameOf(identity), ...facts }], deps);
 }

@@ -21,13 +21,13 @@ export interface ClaimName {
 
 /** @throws Refusal NotFound */
 export async function getClaim(name: ClaimName, deps: VaultWorkDeps): Promise<Claim> {
-  return (await found(name, deps)).value;
+  return (await requireClaim(name, deps)).value;
 }
 
 /** Returns the released claim. @throws Refusal NotFound | Conflict */
 export function releaseClaim(name: ClaimName, actor: Actor, deps: VaultWorkDeps): Promise<Claim> {
   return retryLostRaces(async () => {
-    const marked = await deps.claims.mark(await found(name, deps), true);
+    const marked = await deps.claims.mark(await requireClaim(name, deps), true);
     if (marked === undefined) throw new LostRace();
     // A re-wrap moves from row to row, and can pass the reader. So a read that finds no account is repeated.
     const { owner: holder } = marked.value;
@@ -45,7 +45,7 @@ export function releaseClaim(name: ClaimName, actor: Actor, deps: VaultWorkDeps)
   });
 }
 
-async function found({ kind, value }: ClaimName, { claims }: VaultWorkDeps) {
+async function requireClaim({ kind, value }: ClaimName, { claims }: VaultWorkDeps) {
   const claim = await claims.find(kind, fold(value));
   if (claim !== undefined) return claim;
   throw new Refusal('NotFound', 'No owner holds this claim.', { target: 'value' });

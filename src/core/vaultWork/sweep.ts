@@ -55,14 +55,14 @@ async function hasFewVaults({ vaults, policy }: VaultWorkDeps): Promise<boolean>
 /** The work of a message of a sweep. A range that fails stops no other, and its message is delivered again. */
 export async function sweepRanges(work: SweepWork, deps: VaultWorkDeps): Promise<void> {
   if ('range' in work) return sweepRange(work, deps);
-  const ranges = await occupied(work.allRanges, deps);
+  const ranges = await findOccupied(work.allRanges, deps);
   const results = await Promise.allSettled(ranges.map((range) => sweepRange(range, deps)));
   const failed = results.find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
 }
 
 /** The ranges that hold a vault, held one at the last pass, or had no pass yet. An empty range costs no message. */
-async function occupied(of: number, { vaults, ranges }: VaultWorkDeps): Promise<RangeWork[]> {
+async function findOccupied(of: number, { vaults, ranges }: VaultWorkDeps): Promise<RangeWork[]> {
   const [page, states] = await Promise.all([vaults.page(allVaults, fewKeys + 1), ranges.all(of)]);
   if (page.next !== undefined) return allRanges(of);
   return allRanges(of).filter((range, n) => {
