@@ -44,7 +44,6 @@ function useOf(key: string, answer: Answer<unknown>): KeyUse {
   };
 }
 
-/** The account, and the purpose of the use. */
 export interface KeyUser {
   readonly record: Pick<ActiveAccount, 'name' | 'instanceId' | 'auditKeyUse'>;
   readonly purpose: KeyPurpose;

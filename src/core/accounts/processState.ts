@@ -50,9 +50,7 @@ export interface Leases {
 
 export interface RefusedCall {
   readonly asked: SensitiveCall;
-  /** The account that the call named. */
   readonly account?: string;
-  /** The key that it named. */
   readonly key?: string;
   /** `<kind>/<value>`. */
   readonly claim?: string;

@@ -50,7 +50,6 @@ export interface ChainPage {
   readonly next?: string;
 }
 
-/** Chains of account instances. */
 export interface AccountChains {
   /** The ids of the account instances that have entries under the name, in order. */
   chains(name: string): Promise<string[]>;
@@ -74,7 +73,6 @@ export interface ChainedState {
   tombstones(name: string, page: ChainPageRequest): Promise<{ tombstones: RawRow<Tombstone>[]; next?: string }>;
 }
 
-/** Chains of bindings. */
 export interface BindingChainStore {
   /** The watch, even when it is damaged. */
   readRaw(bindingId: string): Promise<RawRow<{ readonly audit: ChainHead }> | undefined>;

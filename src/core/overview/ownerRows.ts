@@ -14,7 +14,6 @@ import type { Counts } from './counts.ts';
 import { type IndexedAccount, type IndexedKey, type IndexedWatch, isNoOlder, type MarkedKey } from './indexRows.ts';
 import type { OverviewIndex } from './ports.ts';
 
-/** A change of one account. */
 export interface ChangedAccount {
   readonly owner: string;
   readonly name: string;

@@ -1,4 +1,4 @@
-/** The ports of the rings capability. */
+/** What the rings capability needs from outside: the stored rings, their state, and how a process loads them. */
 
 import type { Sealing } from '../audit/ports.ts';
 import type { RingName } from '../base/vocabulary.ts';

@@ -17,7 +17,7 @@ import { isOwnFault } from './ownIdentity.ts';
 /**
  * Causes about the vault or the network: a call for the vault's next key would only wait, or burden the vault, again.
  */
-const withoutAnswer: ReadonlySet<Cause> = new Set([
+const causesWithoutAnswer: ReadonlySet<Cause> = new Set([
   'Throttled',
   'VaultTimeout',
   'ConnectionFailed',
@@ -59,7 +59,7 @@ export async function lookWith(
     log.info('Checked a key', { ...about, cause: 'none' });
     return { ...proof, isAboutKey: true, isCalled: true };
   }
-  if (withoutAnswer.has(opened.cause)) round.unreachableCause = opened.cause;
+  if (causesWithoutAnswer.has(opened.cause)) round.unreachableCause = opened.cause;
   if (opened.cause === 'KeyMaterialMismatch')
     log.error('An account key does not match its record', { ...about, owner: sample.owner });
   const denied = { ...when, cause: opened.cause, ...proof };
