@@ -138,7 +138,7 @@ param metricsHeaders string = ''
 ])
 param storageSku string = 'Standard_GRS'
 
-@description('Storage accounts that share the state. One is enough for 500,000 keys: docs/capacity.md. Raise it only by the steps of docs/operations.md, "More storage accounts". Never lower it while an account holds rows.')
+@description('Storage accounts that share the state. One is enough for 500,000 keys: docs/capacity.md. Raise it only by the steps of docs/more-storage-accounts.md. Never lower it while an account holds rows.')
 @minValue(1)
 @maxValue(16)
 param storageAccountCount int = 1

@@ -24,7 +24,7 @@ type alwaysReadyInstances = {
 
 @export()
 @sealed()
-@description('The settings of "Policy" in docs/operations.md. Another name is refused.')
+@description('The settings of "Policy" in docs/settings.md. Another name is refused.')
 type policySettings = {
   KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS: int?
   KEYWARD_LOOK_INTERVAL_SUSPECT_SECONDS: int?

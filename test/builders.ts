@@ -19,7 +19,7 @@ export const fixedRandom: Random = {
 /** 2026-11-23T12:00:00.000Z as a number, so that no code of Keyward computes it. */
 export const start = 1_795_435_200_000;
 
-/** The published defaults: docs/operations.md. */
+/** The published defaults: docs/settings.md. */
 export const designPolicy: Policy = {
   lookIntervalHealthySeconds: 60,
   lookIntervalSuspectSeconds: 10,

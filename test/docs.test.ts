@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { readSettings, settingOfPolicy } from '../src/azure/settings.ts';
 import { announcementSchema } from '../src/core/announcements/announcementSchema.ts';
-import { appendEntry, auditTypes, emptyChain, erasedEntry, sensitiveCalls } from '../src/core/audit/auditEntry.ts';
+import { appendEntry, emptyChain, erasedEntry } from '../src/core/audit/auditEntry.ts';
+import { auditTypes, sensitiveCalls } from '../src/core/audit/auditFacts.ts';
 import { flawNames } from '../src/core/audit/chainCheck.ts';
 import { type Bytes, bytesOf, hex } from '../src/core/base/bytes.ts';
 import { actorOf, causes, classOf, isCause, remedyOf } from '../src/core/base/causes.ts';
@@ -99,11 +100,11 @@ describe('docs/errors.md', () => {
   });
 });
 
-describe('docs/operations.md', () => {
-  const rows = settingRows(read('docs/operations.md'));
+describe('docs/settings.md', () => {
+  const rows = settingRows(read('docs/settings.md'));
 
-  it('docs/operations.md names every app role once', () => {
-    const [, table = ''] = /^\| app role \|([\s\S]*?)\n\n/m.exec(read('docs/operations.md')) ?? [];
+  it('docs/settings.md names every app role once', () => {
+    const [, table = ''] = /^\| app role \|([\s\S]*?)\n\n/m.exec(read('docs/settings.md')) ?? [];
     const told = [...table.matchAll(/^\| `([\w.]+)` \| /gm)].map((found) => found[1]);
     expect(told.toSorted()).toEqual(roles.toSorted());
   });
@@ -124,11 +125,11 @@ describe('docs/operations.md', () => {
     expect(told).toEqual(flawNames);
   });
 
-  it('docs/operations.md names every setting of the code once, and no other', () => {
+  it('docs/settings.md names every setting of the code once, and no other', () => {
     expect(rows.map(({ name }) => name).toSorted()).toEqual(settingsInSource().toSorted());
   });
 
-  it.each(Object.entries(defaultPolicy))('docs/operations.md has the default and unit of %s', (name, fallback) => {
+  it.each(Object.entries(defaultPolicy))('docs/settings.md has the default and unit of %s', (name, fallback) => {
     const row = rows.find((one) => one.name === settingOfPolicy(name));
     const unit = name.endsWith('Seconds') ? 's' : name.endsWith('Percent') ? '%' : 'count';
     const number = { unit, fallback: String(fallback) };
@@ -136,7 +137,7 @@ describe('docs/operations.md', () => {
     expect(row).toMatchObject(typeof fallback === 'boolean' ? choice : number);
   });
 
-  it('docs/operations.md has the default of KEYWARD_CLOUD, and requires the same settings as the code', () => {
+  it('docs/settings.md has the default of KEYWARD_CLOUD, and requires the same settings as the code', () => {
     const required = {
       KEYWARD_TENANT_ID: '11111111-1111-4111-8111-111111111111',
       KEYWARD_SYSTEM_KEY: 'https://operator.vault.azure.net/keys/system',

@@ -14,18 +14,18 @@ const clock = { now: () => 1000, monotonic: () => monotonic };
 /** A deadline that passes at once, but after a promise that is already resolved. */
 const pause = () => new Promise<void>((resolve) => setImmediate(resolve));
 const never = () => new Promise<never>(() => undefined);
-const part = (name: HealthCheck['name'], ask: HealthCheck['ask']): HealthCheck => ({
+const check = (name: HealthCheck['name'], run: HealthCheck['run']): HealthCheck => ({
   name,
-  silence: 'StorageUnavailable',
-  ask,
+  timeoutCause: 'StorageUnavailable',
+  run,
 });
 
 const watchOf = (...statuses: WatchStatus[]): Pick<Watch, 'versions'> => ({
   versions: Object.fromEntries(statuses.map((status, index) => [String(index), { status } as Verdict])),
 });
 
-describe('a part', () => {
-  it.each<[title: string, ask: HealthCheck['ask'], seen: object]>([
+describe('a health check', () => {
+  it.each<[title: string, run: HealthCheck['run'], seen: object]>([
     ['that answers is ok', async () => undefined, { status: 'ok' }],
     ['that says what is wrong has failed, with the cause', async () => 'KeyDisabled', { cause: 'KeyDisabled' }],
     [
@@ -43,8 +43,8 @@ describe('a part', () => {
       { status: 'failed', cause: 'StorageUnavailable' },
     ],
     ['that hangs has failed after its deadline', never, { status: 'failed', cause: 'StorageUnavailable' }],
-  ])('%s', async (_title, ask, seen) => {
-    expect(await runHealthChecks([part('tables', ask)], { clock, pause })).toEqual([
+  ])('%s', async (_title, run, seen) => {
+    expect(await runHealthChecks([check('tables', run)], { clock, pause })).toEqual([
       { name: 'tables', durationMs: 0, status: 'failed', ...seen },
     ]);
   });
@@ -56,7 +56,7 @@ describe('readiness', () => {
   const good = {
     clock,
     pause: never,
-    parts: [part('queue', async () => undefined)],
+    healthChecks: [check('queue', async () => undefined)],
     sweepMark: { read: async () => 7, write: async () => undefined },
     policy: { ...defaultPolicy, sweepRanges: 1 },
     ranges: { read: never, write: never, all: async () => [{ last: ended }] },
@@ -66,7 +66,7 @@ describe('readiness', () => {
     passes: async () => [{ name: 'auditVerification' as const, startedAt: 2, done: 6 }],
   };
 
-  it('readiness shows every part', async () => {
+  it('readiness shows every check', async () => {
     expect(await readiness(good)).toMatchObject({
       isReady: true,
       sweep: { lastSweptAt: 7 },
@@ -78,8 +78,8 @@ describe('readiness', () => {
   });
 
   it('readiness fails with one failed dependency', async () => {
-    const parts = [...good.parts, part('tables', async () => 'StorageUnavailable')];
-    expect(await readiness({ ...good, parts })).toMatchObject({ isReady: false });
+    const healthChecks = [...good.healthChecks, check('tables', async () => 'StorageUnavailable')];
+    expect(await readiness({ ...good, healthChecks })).toMatchObject({ isReady: false });
   });
 
   it('readiness leaves out a part that cannot be read or hangs, and does not fail', async () => {
@@ -96,7 +96,7 @@ describe('readiness', () => {
       dailyWaiting: broken,
       passes: broken,
     });
-    expect(Object.keys(seen).toSorted()).toEqual(['isReady', 'parts']);
+    expect(Object.keys(seen).toSorted()).toEqual(['checks', 'isReady']);
     expect(seen.isReady).toBe(true);
   });
 });

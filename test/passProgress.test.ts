@@ -1,7 +1,7 @@
 /** What readiness and the console say of passes that run for hours. */
 import { expect, test } from 'vitest';
 import { passesNow } from '../src/core/passProgress.ts';
-import type { RingPass, StoredRing } from '../src/core/rings/ring.ts';
+import type { RingPass, StoredRing } from '../src/core/rings/storedRing.ts';
 
 const none: StoredRing = { rows: [], state: undefined } as unknown as StoredRing;
 const pass: RingPass = { round: 1, startAt: 1_000, isClean: false, visited: 250, found: 1, stuck: 0, moved: 1 };

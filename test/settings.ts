@@ -1,4 +1,4 @@
-/** The app settings, as the code reads them and as docs/operations.md describes them. */
+/** The app settings, as the code reads them and as docs/settings.md describes them. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -34,8 +34,7 @@ export interface SettingRow {
 }
 
 export function settingRows(markdown: string): SettingRow[] {
-  const [, settings = ''] = /^## Settings$([\s\S]*?)^## /m.exec(markdown) ?? [];
-  return [...settings.matchAll(/^\| `(\w+)` \| (.+?) \| (.+?) \| (.+) \|$/gm)].map(
+  return [...markdown.matchAll(/^\| `(\w+)` \| (.+?) \| (.+?) \| (.+) \|$/gm)].map(
     ([, name = '', unit = '', fallback = '', meaning = '']) => ({ name, unit, fallback, meaning }),
   );
 }

@@ -49,6 +49,13 @@ export interface Structure {
   readonly largestCircle: readonly string[];
   /** Files that import the type `Service`, which holds the dependencies of all capabilities. */
   readonly seeService: readonly string[];
+  readonly ports: readonly Port[];
+}
+
+/** An interface of a `ports.ts` that has functions. */
+export interface Port {
+  readonly name: string;
+  readonly functions: number;
 }
 
 const importsOf = (source: string): string[] =>
@@ -62,8 +69,15 @@ export function structureOf(core: string): Structure {
   );
   const arrows = all.filter(({ from, to }) => capabilityOf(from) !== capabilityOf(to));
   const seeService = files.filter((file) => /import type \{[^}]*\bService\b[^}]*\}/.test(sources.get(file) ?? ''));
-  return { arrows, upward: arrows.filter(isUpward), largestCircle: largestCircle(files, all), seeService };
+  const ports = files.filter((file) => file.endsWith('/ports.ts')).flatMap((file) => portsOf(sources.get(file) ?? ''));
+  return { arrows, upward: arrows.filter(isUpward), largestCircle: largestCircle(files, all), seeService, ports };
 }
+
+/** The formatter indents the members of an interface by two spaces. */
+const portsOf = (source: string): Port[] =>
+  [...source.matchAll(/^export interface (\w+)[^{]*\{\n(.*?)^\}/gms)]
+    .map(([, name = '', members = '']) => ({ name, functions: members.match(/^ {2}\w+(?:<.*>)?\(/gm)?.length ?? 0 }))
+    .filter(({ functions }) => functions > 0);
 
 const capabilityOf = (file: string): string => file.split('/')[0] ?? file;
 
@@ -100,12 +114,15 @@ function largestCircle(files: readonly string[], arrows: readonly Arrow[]): stri
 }
 
 if (import.meta.main) {
-  const { arrows, upward, largestCircle, seeService } = structureOf(join(import.meta.dirname, '../src/core'));
+  const { arrows, upward, largestCircle, seeService, ports } = structureOf(join(import.meta.dirname, '../src/core'));
+  const largest = Math.max(...ports.map(({ functions }) => functions));
+  const largestPorts = ports.filter(({ functions }) => functions === largest).map(({ name }) => name);
   const list = (lines: readonly string[]) => lines.map((line) => `  ${line}\n`).join('');
   process.stdout.write(
     `arrows between core folders   ${arrows.length}\n` +
       `upward arrows                 ${upward.length}\n${list(upward.map(({ from, to }) => `${from} -> ${to}`))}` +
       `largest import circle         ${largestCircle.length} files\n${list(largestCircle)}` +
-      `files that see all of Service ${seeService.length}\n${list(seeService)}`,
+      `files that see all of Service ${seeService.length}\n${list(seeService)}` +
+      `largest of ${ports.length} ports           ${largest} functions\n${list(largestPorts)}`,
   );
 }

@@ -5,8 +5,8 @@
  */
 import { createHttpHeaders, createPipelineRequest } from '@azure/core-rest-pipeline';
 import { tableEndpoint } from '../../packages/table-emulator/src/tableEmulator.ts';
-import { entityOf } from '../../src/azure/rowForm.ts';
-import { type Row, rowOf, type TableName } from '../../src/azure/tables.ts';
+import { entityOf, type Row, rowOf } from '../../src/azure/rowForm.ts';
+import type { TableName } from '../../src/azure/tableNames.ts';
 import { type ActiveAccount, boundOf, wrappedByOf } from '../../src/core/accounts/account.ts';
 import { emptyChain } from '../../src/core/audit/auditEntry.ts';
 import { base64, wipe } from '../../src/core/base/bytes.ts';

@@ -4,7 +4,7 @@
  * row; then a fresh process answers a fixed set of questions. Afterwards all rows are put back.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { TableName } from '../../src/azure/tables.ts';
+import type { TableName } from '../../src/azure/tableNames.ts';
 import { stateOf, wrappedByOf } from '../../src/core/accounts/account.ts';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
 import { patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';

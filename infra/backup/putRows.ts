@@ -1,6 +1,7 @@
 /** Writes saved rows of one partition. */
 import { type TableEntity, TableTransaction } from '@azure/data-tables';
-import { batchLimit, type TableRequests } from '../../src/azure/tables.ts';
+import { batchLimit } from '../../src/azure/rowBatches.ts';
+import type { TableRequests } from '../../src/azure/tableConnection.ts';
 
 /** Table service: 4 MiB in a transaction. The service adds few bytes to a row. */
 const bytesAtOnce = 3 * 1024 * 1024;

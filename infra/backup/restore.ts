@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RestError } from '@azure/data-tables';
-import type { TableRequests } from '../../src/azure/tables.ts';
+import type { TableRequests } from '../../src/azure/tableConnection.ts';
 import type { BackupKey } from './backupKey.ts';
 import { type Manifest, readManifest, verifiedLines } from './manifest.ts';
 import { putRows } from './putRows.ts';

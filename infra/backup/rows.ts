@@ -7,7 +7,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { odata, RestError } from '@azure/data-tables';
 import { layoutPartition } from '../../src/azure/shards/layoutKeys.ts';
-import type { TableRequests } from '../../src/azure/tables.ts';
+import type { TableRequests } from '../../src/azure/tableConnection.ts';
 import { CommandError } from './runCommand.ts';
 
 /**

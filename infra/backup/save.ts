@@ -5,9 +5,9 @@
  */
 import { access, mkdir, open, rename } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { TableRequests } from '../../src/azure/tables.ts';
+import type { TableRequests } from '../../src/azure/tableConnection.ts';
 import { ringNames } from '../../src/core/base/vocabulary.ts';
-import type { RingState } from '../../src/core/rings/ring.ts';
+import type { RingState } from '../../src/core/rings/storedRing.ts';
 import type { BackupKey } from './backupKey.ts';
 import { signatureIn, writeManifest } from './manifest.ts';
 import {

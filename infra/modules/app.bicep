@@ -1,4 +1,4 @@
-// The function app on Flex Consumption, and every app setting of docs/operations.md.
+// The function app on Flex Consumption, and every app setting of docs/settings.md.
 import { alwaysReadyInstances, policySettings, tagList, userAssignedIdentity } from '../types.bicep'
 
 param name string

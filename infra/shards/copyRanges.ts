@@ -5,8 +5,9 @@
  */
 import { createHash } from 'node:crypto';
 import { odata, RestError, type TableClient } from '@azure/data-tables';
+import { batchLimit } from '../../src/azure/rowBatches.ts';
 import { isWhole, type Layout, type Move, ownerOf, rangeOf } from '../../src/azure/shards/layout.ts';
-import { batchLimit, tableNames } from '../../src/azure/tables.ts';
+import { tableNames } from '../../src/azure/tableNames.ts';
 import { putRows } from '../backup/putRows.ts';
 import { hashOf, inGroups, keysIn, linesOf, partitionsIn } from '../backup/rows.ts';
 

@@ -1,4 +1,4 @@
-/** `npm run shards`: docs/operations.md, "More storage accounts". */
+/** `npm run shards`: docs/more-storage-accounts.md. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { storedLayout } from '../../src/azure/shards/layoutRows.ts';

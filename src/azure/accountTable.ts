@@ -1,13 +1,15 @@
 /** Accounts: one partition for each account, with its record, its audit entries and, after a delete, its tombstone. */
 import type { AccountRecord } from '../core/accounts/account.ts';
-import type { AccountStore } from '../core/accounts/ports.ts';
+import type { AccountReader, AccountRemover, AccountWriter } from '../core/accounts/ports.ts';
 import type { SecretRef, SecretRow } from '../core/accounts/secretRow.ts';
 import type { AuditEntry } from '../core/audit/auditEntry.ts';
-import type { AccountChainStore, Tombstone } from '../core/audit/ports.ts';
+import type { AccountChains, ChainedState, Tombstone } from '../core/audit/ports.ts';
 import { LostRace } from '../core/base/errors.ts';
 import { fold } from '../core/base/names.ts';
 import { auditPage, auditRow, overForeignRows, saveWithEntries } from './auditRows.ts';
-import { type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
+import { type RowKey, rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
+import type { OpenTable } from './tables.ts';
 
 export const secretKey = ({ account, kind, name }: SecretRef): RowKey => ({
   partitionKey: account,
@@ -21,7 +23,9 @@ export const tombstoneKey = (name: string, instanceId: string): RowKey => ({
   rowKey: `tombstone:${instanceId}`,
 });
 
-export function createAccountStore(open: OpenTable): AccountStore & AccountChainStore {
+export function createAccountStore(
+  open: OpenTable,
+): AccountReader & AccountWriter & AccountRemover & AccountChains & ChainedState {
   const table = open('accounts');
   const auditRows = (name: string, entries: readonly AuditEntry[]) =>
     entries.map((entry) => auditRow(fold(name), entry));
@@ -79,7 +83,7 @@ export function createAccountStore(open: OpenTable): AccountStore & AccountChain
 
     async chains(name) {
       const ids: string[] = [];
-      // One row of each chain: `;` is the character after the `:` behind the id.
+      // One row of each chain: `;` is the character after the `:` that ends the id.
       for (let from = 'audit:'; ; ) {
         const range = odata`PartitionKey eq ${fold(name)} and RowKey gt ${from} and RowKey lt 'audit;'`;
         const [row] = await table.queryKeys(range, 1);

@@ -2,13 +2,17 @@
 import type {
   ChainDirectory,
   CheckpointRow,
+  CheckpointStore,
   VerificationState,
   VerificationStore,
   VerifiedHead,
+  VerifiedHeads,
 } from '../core/attestation/ports.ts';
 import { LostRace } from '../core/base/errors.ts';
 import { type EpochMs, iso } from '../core/base/time.ts';
-import { type OpenTable, odata, rowOf } from './tables.ts';
+import { rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
+import type { OpenTable } from './tables.ts';
 
 export const createChainDirectory = (open: OpenTable): ChainDirectory => ({
   async partitionAfter(table, after) {
@@ -18,7 +22,7 @@ export const createChainDirectory = (open: OpenTable): ChainDirectory => ({
   },
 });
 
-export function createVerificationStore(open: OpenTable): VerificationStore {
+export function createVerificationStore(open: OpenTable): VerificationStore & VerifiedHeads & CheckpointStore {
   const table = open('service');
   const stateKey = { partitionKey: 'verification', rowKey: 'state' };
   const headKey = (chain: string) => ({ partitionKey: 'verifiedHeads', rowKey: chain });

@@ -3,7 +3,9 @@ import { type AuditEntry, positionText } from '../core/audit/auditEntry.ts';
 import { isGenuine } from '../core/audit/chainCheck.ts';
 import type { ChainPage, ChainPageRequest } from '../core/audit/ports.ts';
 import { LostRace } from '../core/base/errors.ts';
-import { odata, plainRowOf, type Row, type RowKey, type Table } from './tables.ts';
+import { plainRowOf, type Row, type RowKey } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
+import type { Table } from './tables.ts';
 
 export const auditKey = (
   partitionKey: string,

@@ -4,11 +4,14 @@
 import type { AuditEntry } from '../core/audit/auditEntry.ts';
 import type { BindingChainStore } from '../core/audit/ports.ts';
 import { defined } from '../core/base/defined.ts';
-import type { BoundAccount, BoundAccountStore, WatchStore } from '../core/watch/ports.ts';
+import type { SweptWatches } from '../core/vaultWork/ports.ts';
+import type { BoundAccount, BoundAccountStore, SampleStore, WatchStore } from '../core/watch/ports.ts';
 import type { LookSample } from '../core/watch/sample.ts';
 import type { Watch } from '../core/watch/watch.ts';
 import { auditPage, auditRow, saveWithEntries } from './auditRows.ts';
-import { type OpenTable, odata, rowOf } from './tables.ts';
+import { rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
+import type { OpenTable } from './tables.ts';
 
 /**
  * The key of a row names its account too. Whether the account follows its key's newest version, only its record says
@@ -23,7 +26,9 @@ function accountIn(rowKey: string): BoundAccount | undefined {
 /** Far more than the bindings whose ids begin alike. */
 const maxAlike = 16;
 
-export function createBindingStore(open: OpenTable): WatchStore & BoundAccountStore & BindingChainStore {
+export function createBindingStore(
+  open: OpenTable,
+): WatchStore & SweptWatches & SampleStore & BoundAccountStore & BindingChainStore {
   const table = open('bindings');
   const watchKey = (bindingId: string) => ({ partitionKey: bindingId, rowKey: 'watch' });
   const sampleKey = (bindingId: string) => ({ partitionKey: bindingId, rowKey: 'sample' });
@@ -63,7 +68,7 @@ export function createBindingStore(open: OpenTable): WatchStore & BoundAccountSt
 
     async beginningWith(digits) {
       const ids: string[] = [];
-      // One row of each partition. Ids are hexadecimal, so `g` is behind them.
+      // One row of each partition. Ids are hexadecimal, so `g` sorts after them.
       for (let after = digits; ids.length < maxAlike; ) {
         const [row] = await table.queryKeys(odata`PartitionKey gt ${after} and PartitionKey lt ${`${digits}g`}`, 1);
         if (row === undefined) break;

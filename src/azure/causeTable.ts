@@ -4,7 +4,7 @@
  * `src` source of the SDK or of Node, `inf` inferred.
  */
 import type { Cause } from '../core/base/causes.ts';
-import type { WireRecord } from './keyVaultTransport.ts';
+import type { WireRecord } from './wireRecord.ts';
 
 interface Row {
   readonly when: (wire: WireRecord) => boolean;

@@ -3,7 +3,8 @@
 import { LostRace } from '../core/base/errors.ts';
 import { fold, indexKey } from '../core/base/names.ts';
 import type { Claim, Claims } from '../core/customerKey/ports.ts';
-import { type OpenTable, rowOf } from './tables.ts';
+import { rowOf } from './rowForm.ts';
+import type { OpenTable } from './tables.ts';
 
 export function createClaims(open: OpenTable): Claims {
   const table = open('claims');

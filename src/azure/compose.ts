@@ -12,25 +12,21 @@ import { createRefusedCalls } from '../core/accounts/refusedCalls.ts';
 import { createWatchReader, invalidatingWatches } from '../core/accounts/watchReader.ts';
 import { createAnnouncer } from '../core/announcements/backgroundPublisher.ts';
 import { isLate } from '../core/announcements/outboxPass.ts';
-import type { AnnouncementTopic, Announcer } from '../core/announcements/ports.ts';
+import type { Announcer } from '../core/announcements/ports.ts';
 import { announcing } from '../core/announcements/publishingStores.ts';
 import { createDamageReporter, type ReportDamage } from '../core/audit/damagedRows.ts';
 import { bytesOf } from '../core/base/bytes.ts';
 import { callerBudget } from '../core/base/callerBudget.ts';
 import { defined } from '../core/base/defined.ts';
 import type { Random } from '../core/base/effects.ts';
-import { describeError } from '../core/base/errors.ts';
 import { keyedMutex } from '../core/base/keyedMutex.ts';
 import type { Log } from '../core/base/log.ts';
 import { lruCache } from '../core/base/lruCache.ts';
 import { rateLimiter } from '../core/base/rateLimiter.ts';
-import type { WorkQueue } from '../core/base/workQueue.ts';
-import { bindingOf, identityParts } from '../core/customerKey/binding.ts';
-import type { KeyRef, KeyVault } from '../core/customerKey/ports.ts';
-import type { DailyWork } from '../core/dailyPass.ts';
+import { bindingOf } from '../core/customerKey/binding.ts';
+import type { KeyRef } from '../core/customerKey/ports.ts';
 import { seenStepMs } from '../core/dataKeys/lastSeen.ts';
 import { createStatusKeys } from '../core/dataKeys/statusKeys.ts';
-import type { CanaryKeys } from '../core/drill.ts';
 import { type HealthCheck, keyChecks } from '../core/health.ts';
 import { indexing } from '../core/overview/indexedStores.ts';
 import { createOverviewWriter } from '../core/overview/overviewWriter.ts';
@@ -39,13 +35,10 @@ import { passesNow } from '../core/passProgress.ts';
 import type { OperatorKeys } from '../core/rings/kek.ts';
 import { createRings } from '../core/rings/ringCache.ts';
 import type { Service } from '../core/service.ts';
-import type { QueuedWork } from '../core/vaultWork/ports.ts';
 import { createLookRequests } from '../core/vaultWork/requestLook.ts';
 import { controlLook, systemAssigned, systemKeyFailure, withShortRingRead, withSystemWrapping } from './controlLook.ts';
-import type { Credentials } from './credentials.ts';
+import { lazyKeyVault, lazyQueues, lazyTopic } from './lazyAdapters.ts';
 import type { MetricExport } from './otlpMetrics.ts';
-import { ownCredential } from './ownCredential.ts';
-import { wrapRsaOaep256 } from './rsaWrap.ts';
 import { identifierIn, ownIdentitiesIn, readSettings, type Settings } from './settings.ts';
 import { checkSweepSchedule } from './sweepSchedule.ts';
 import { systemClock } from './systemClock.ts';
@@ -152,15 +145,15 @@ export async function compose(
     canaryKeys,
     ...defined({ canaryKey: canaryKeyIn(settings) }),
     controlLook: (keyRef) => controlLook(keyRef, { ...parts, exchangesAtHome, lastWrapping }),
-    parts: [
-      { name: 'tables', silence: 'StorageUnavailable', ask: async () => void (await parts.sweepMark.read()) },
-      { name: 'queue', silence: 'StorageUnavailable', ask: async () => void (await countOf('vault-work')) },
+    healthChecks: [
+      { name: 'tables', timeoutCause: 'StorageUnavailable', run: async () => void (await parts.sweepMark.read()) },
+      { name: 'queue', timeoutCause: 'StorageUnavailable', run: async () => void (await countOf('vault-work')) },
       {
         name: 'operatorVault',
-        silence: 'VaultTimeout',
-        ask: () => systemKeyFailure(systemAssigned, { ...withShortRingRead(parts), lastWrapping }, 'keyWillDo'),
+        timeoutCause: 'VaultTimeout',
+        run: () => systemKeyFailure(systemAssigned, { ...withShortRingRead(parts), lastWrapping }, 'keyWillDo'),
       },
-      { name: 'keyChecks', silence: 'StorageUnavailable', ask: keyChecks({ ...parts, policy }) },
+      { name: 'keyChecks', timeoutCause: 'StorageUnavailable', run: keyChecks({ ...parts, policy }) },
       ...(announcer === undefined ? [] : [announcementTopic(announcer, { ...parts, rings })]),
     ] satisfies HealthCheck[],
     poisoned: () => Promise.all(poisonQueues.map(async (queue) => ({ queue, messages: await countOf(queue) }))),
@@ -177,95 +170,16 @@ export async function compose(
 
 const poisonQueues = ['vault-work-poison', 'daily-pass-poison'] as const;
 
-/** The sender loads with the first message: most calls send none. */
-function lazyQueues(settings: Settings) {
-  const opened = lazy(async () => {
-    const { openQueueService } = await import('./queueService.ts');
-    const { countMessages, createWorkQueue } = await import('./workQueue.ts');
-    const { AzureWebJobsStorage: connectionString, AzureWebJobsStorage__queueServiceUri: serviceUrl } = settings;
-    const { storageDeadlineSeconds: deadlineSeconds } = settings.policy;
-    const access =
-      connectionString !== undefined || serviceUrl === undefined
-        ? { connectionString: connectionString ?? '', deadlineSeconds }
-        : { serviceUrl, credential: await ownCredential(), deadlineSeconds };
-    const call = await openQueueService(access);
-    return {
-      vaultWork: createWorkQueue<QueuedWork>('vault-work', call),
-      dailyPass: createWorkQueue<DailyWork>('daily-pass', call),
-      countOf: (name: string) => countMessages(name, call),
-    };
-  });
-  const queue: WorkQueue<QueuedWork> = { send: async (...message) => (await opened()).vaultWork.send(...message) };
-  const dailyQueue: WorkQueue<DailyWork> = { send: async (...message) => (await opened()).dailyPass.send(...message) };
-  return { queue, dailyQueue, countOf: async (name: string) => (await opened()).countOf(name) };
-}
-
 /** The app's own address in Azure. A gateway in front of the app does not change it. */
 const sourceIn = ({ WEBSITE_HOSTNAME: host }: Readonly<Record<string, string | undefined>>): string =>
   host === undefined || host === '' ? '/keyward' : `https://${host}`;
 
 /** Checks the entries that wait, because the only way to test a topic is to publish something. */
-const announcementTopic = (announcer: Announcer, tools: Pick<Service, 'clock' | 'rings'>): HealthCheck => ({
+const announcementTopic = (announcer: Announcer, deps: Pick<Service, 'clock' | 'rings'>): HealthCheck => ({
   name: 'announcementTopic',
-  silence: 'StorageUnavailable',
-  ask: async () => ((await isLate(announcer, tools)) ? 'AnnouncementsLate' : undefined),
+  timeoutCause: 'StorageUnavailable',
+  run: async () => ((await isLate(announcer, deps)) ? 'AnnouncementsLate' : undefined),
 });
-
-function lazyTopic({ KEYWARD_ANNOUNCEMENTS_ENDPOINT: endpoint }: Settings): AnnouncementTopic | undefined {
-  if (endpoint === undefined) return undefined;
-  const remote = lazy(async () => {
-    const { createAnnouncementTopic } = await import('./announcementTopic.ts');
-    return createAnnouncementTopic(endpoint, await ownCredential());
-  });
-  return {
-    async publish(announcements) {
-      try {
-        return await (await remote()).publish(announcements);
-      } catch (error) {
-        return { outcome: 'failed', status: describeError(error) };
-      }
-    },
-  };
-}
-
-function lazyKeyVault(
-  settings: Settings,
-  client: HttpClient | undefined,
-): { keyVault: KeyVault; canaryKeys: CanaryKeys } & Pick<Credentials, 'exchangesAtHome'> {
-  const remote = lazy(async () => {
-    const [{ createKeyVault }, { createKeyVaultTransport }, { createCredentials }, vaultNames] = await Promise.all([
-      import('./keyVault.ts'),
-      import('./keyVaultTransport.ts'),
-      import('./credentials.ts'),
-      import('./vaultNames.ts'),
-    ]);
-    const { KEYWARD_KEY_VAULT_EMULATOR: emulatorUrl, KEYWARD_ENTRA_EMULATOR: entraEmulatorUrl } = settings;
-    const { KEYWARD_CLOUD: cloud, KEYWARD_TENANT_ID: homeTenantId } = settings;
-    const deadlineSeconds = settings.policy.lookDeadlineSeconds;
-    const httpClient = createKeyVaultTransport({ cloud, ...defined({ emulatorUrl, client }) });
-    const credentials = createCredentials({
-      cloud,
-      homeTenantId,
-      deadlineSeconds,
-      ...defined({ entraEmulatorUrl }),
-    });
-    const { exchangesAtHome } = credentials;
-    const lookUp = emulatorUrl === undefined ? vaultNames.dnsAliases() : vaultNames.emulatedAliases(emulatorUrl);
-    const names = vaultNames.createVaultNames(lookUp, identifierIn('KEYWARD_SYSTEM_KEY', settings).vaultHost);
-    const own = new Map(ownIdentitiesIn(settings).map((one) => [identityParts(one.identity).join(' '), one.principal]));
-    const principalOf = (identity: KeyRef['identity']) => own.get(identityParts(identity).join(' '));
-    return { ...createKeyVault({ httpClient, credentials, names, deadlineSeconds, principalOf }), exchangesAtHome };
-  });
-  return {
-    keyVault: {
-      describe: async (...parameters) => (await remote()).describe(...parameters),
-      unwrap: async (...parameters) => (await remote()).unwrap(...parameters),
-      wrap: wrapRsaOaep256,
-    },
-    canaryKeys: { setEnabled: async (...change) => (await remote()).setEnabled(...change) },
-    exchangesAtHome: async (identity) => (await remote()).exchangesAtHome(identity),
-  };
-}
 
 /** Its vault is none of the operator's key vaults: the canary account is an account like any other (INV-14). */
 function canaryKeyIn(settings: Settings): KeyRef | undefined {
@@ -279,16 +193,4 @@ function operatorKeysIn(settings: Settings): OperatorKeys {
   const [system, atRest] = [keyRef('KEYWARD_SYSTEM_KEY'), keyRef('KEYWARD_AT_REST_KEY')];
   const recovery = settings.KEYWARD_RECOVERY_KEY === undefined ? {} : { recovery: keyRef('KEYWARD_RECOVERY_KEY') };
   return { system, atRest, ...recovery };
-}
-
-/** Loads once and shares the result. A failed load is repeated by the next call. */
-function lazy<T>(load: () => Promise<T>): () => Promise<T> {
-  let loaded: Promise<T> | undefined;
-  return () => {
-    loaded ??= load().catch((error: unknown) => {
-      loaded = undefined;
-      throw error;
-    });
-    return loaded;
-  };
 }

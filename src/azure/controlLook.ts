@@ -8,13 +8,13 @@ import { inTime } from '../core/base/inTime.ts';
 import { isFederated } from '../core/customerKey/binding.ts';
 import type { KeyRef } from '../core/customerKey/ports.ts';
 import { isWrappedBy, versionIn } from '../core/rings/kek.ts';
-import type { RingRow } from '../core/rings/ring.ts';
+import type { RingRow } from '../core/rings/storedRing.ts';
 import type { Service } from '../core/service.ts';
 import type { Credentials } from './credentials.ts';
 
 export const systemAssigned = { useSystemAssignedIdentity: true } as const;
 
-interface ControlTools extends Pick<Service, 'keyVault' | 'operatorKeys' | 'ringStore'> {
+interface ControlDeps extends Pick<Service, 'keyVault' | 'operatorKeys' | 'ringStore'> {
   readonly lastWrapping: () => RingRow | undefined;
 }
 
@@ -39,7 +39,7 @@ export function withSystemWrapping({ ringStore, operatorKeys }: Pick<Service, 'r
  */
 export async function controlLook(
   { identity }: Pick<KeyRef, 'identity' | 'tenantId'>,
-  ports: ControlTools & Pick<Credentials, 'exchangesAtHome'>,
+  ports: ControlDeps & Pick<Credentials, 'exchangesAtHome'>,
 ): Promise<'good' | 'failed'> {
   const [failure, speaks] = await Promise.all([
     systemKeyFailure(isFederated(identity) ? systemAssigned : identity, ports),
@@ -54,7 +54,7 @@ export async function controlLook(
  */
 export async function systemKeyFailure(
   identity: KeyRef['identity'],
-  { keyVault, operatorKeys, ringStore, lastWrapping }: ControlTools,
+  { keyVault, operatorKeys, ringStore, lastWrapping }: ControlDeps,
   withoutRing?: 'keyWillDo',
 ): Promise<Cause | undefined> {
   const key = { ...operatorKeys.system, identity };

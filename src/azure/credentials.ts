@@ -14,7 +14,6 @@ import type { Cloud } from '../core/customerKey/keyIdentifier.ts';
 import type { KeyRef } from '../core/customerKey/ports.ts';
 import { throughEmulator } from './emulators.ts';
 import { inTime } from './inTime.ts';
-import { awaitingToken, recordCredentialError } from './keyVaultTransport.ts';
 import {
   AzureAuthorityHosts,
   ClientAssertionCredential,
@@ -22,6 +21,7 @@ import {
   ManagedIdentityCredential,
   type TokenCredential,
 } from './sdk/identity.ts';
+import { awaitingToken, recordCredentialError } from './wireRecord.ts';
 
 type Who = Pick<KeyRef, 'tenantId' | 'identity'>;
 

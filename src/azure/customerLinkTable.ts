@@ -2,9 +2,11 @@
 
 import { indexKey } from '../core/base/names.ts';
 import type { CustomerLink, CustomerLinkStore } from '../core/customerPage/ports.ts';
-import { type OpenTable, odata, rowOf } from './tables.ts';
+import { rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
+import type { OpenTable } from './tables.ts';
 
-const rowsAPage = 1000;
+const rowsPerPage = 1000;
 
 /** One partition for each owner. */
 export function createCustomerLinkStore(open: OpenTable): CustomerLinkStore {
@@ -18,7 +20,7 @@ export function createCustomerLinkStore(open: OpenTable): CustomerLinkStore {
     },
     read: async (owner, id) => (await table.readIfAuthentic<CustomerLink>(key(owner, id)))?.value,
     async list(owner) {
-      const rows = await table.query<CustomerLink>(odata`PartitionKey eq ${partitionOf(owner)}`, rowsAPage);
+      const rows = await table.query<CustomerLink>(odata`PartitionKey eq ${partitionOf(owner)}`, rowsPerPage);
       return rows.flatMap(({ value }) => value ?? []);
     },
     remove: (owner, id) => table.remove(key(owner, id)),

@@ -5,7 +5,9 @@
 import { fold } from '../core/base/names.ts';
 import type { EpochMs } from '../core/base/time.ts';
 import type { DataKeyUseStore, PublicKeyRow, StatusKeyRow, StatusKeyStore } from '../core/dataKeys/ports.ts';
-import { type OpenTable, odata, rowOf } from './tables.ts';
+import { rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
+import type { OpenTable } from './tables.ts';
 
 export function createDataKeyUseStore(open: OpenTable): DataKeyUseStore {
   const table = open('accounts');

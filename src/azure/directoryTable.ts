@@ -3,16 +3,19 @@
  * by ranges of partition keys, so several servers share the load, and one query over a range still returns names in
  * order.
  */
-import type { Directory, DirectoryRow } from '../core/accounts/ports.ts';
+import type { Directory, DirectoryRow, DirectoryRows } from '../core/accounts/ports.ts';
 import type { ArmPath } from '../core/base/armPath.ts';
 import { fold } from '../core/base/names.ts';
-import { type OpenTable, odata, type ReadRow, type RowKey, rowOf } from './tables.ts';
+import { type RowKey, rowOf } from './rowForm.ts';
+import type { ReadRow } from './rowReads.ts';
+import { odata } from './sdk/tables.ts';
+import type { OpenTable } from './tables.ts';
 
 const accounts = 'account:';
 const subscriptions = 'subscription:';
 const rowKey = 'name';
 
-/** The character after `:`, so that a range ends behind every key that begins with the prefix. */
+/** The character after `:`, so that a range ends after every key that begins with the prefix. */
 const endOf = (prefix: string): string => `${prefix.slice(0, -1)};`;
 
 const subscriptionOf = ({ subscriptionId }: Pick<ArmPath, 'subscriptionId'>) =>
@@ -29,7 +32,7 @@ const formerKeyOf = (name: string, place?: ArmPath): RowKey =>
     ? { partitionKey: 'accounts', rowKey: fold(name) }
     : { partitionKey: subscriptionOf(place).slice(0, -1), rowKey: `${fold(place.resourceGroup)}:${fold(name)}` };
 
-export function createDirectory(open: OpenTable): Directory {
+export function createDirectory(open: OpenTable): Directory & DirectoryRows {
   const table = open('directory');
 
   async function page(prefix: string, limit: number, after: string, end = endOf(prefix)) {

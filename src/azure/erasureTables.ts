@@ -2,12 +2,15 @@
 import type { OutboxRow } from '../core/announcements/ports.ts';
 import { serviceChain } from '../core/audit/serviceAudit.ts';
 import type { Claim } from '../core/customerKey/ports.ts';
-import type { ErasureStore } from '../core/erasure/ports.ts';
+import type { ErasedChain, OwnerTraces } from '../core/erasure/ports.ts';
 import { tombstoneKey } from './accountTable.ts';
 import { auditRow } from './auditRows.ts';
 import { outboxRow } from './outboxTable.ts';
 import { ofOwnerText } from './overviewTable.ts';
-import { batchLimit, type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
+import { batchLimit } from './rowBatches.ts';
+import { type RowKey, rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
+import type { OpenTable } from './tables.ts';
 
 const everything = Number.POSITIVE_INFINITY;
 
@@ -15,7 +18,7 @@ function* batchesOf<T>(rows: readonly T[]): Generator<T[]> {
   for (let from = 0; from < rows.length; from += batchLimit) yield rows.slice(from, from + batchLimit);
 }
 
-export function createErasureStore(open: OpenTable): ErasureStore {
+export function createErasureStore(open: OpenTable): ErasedChain & OwnerTraces {
   return {
     async replaceEntries(of, entries) {
       const [table, partitionKey] = of === 'service' ? [open('service'), serviceChain] : [open('accounts'), of.account];

@@ -4,9 +4,11 @@ import { indexKey } from '../core/base/names.ts';
 import { identityParts } from '../core/customerKey/binding.ts';
 import type { IdentityDenials } from '../core/watch/identityDenials.ts';
 import type { IdentityDenialStore } from '../core/watch/ports.ts';
-import { type OpenTable, odata, rowOf } from './tables.ts';
+import { rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
+import type { OpenTable } from './tables.ts';
 
-const rowsAPage = 1000;
+const rowsPerPage = 1000;
 
 /** In one partition, so that all of them are a query. */
 export function createIdentityDenialStore(open: OpenTable): IdentityDenialStore {
@@ -26,7 +28,7 @@ export function createIdentityDenialStore(open: OpenTable): IdentityDenialStore 
       return (await table.writeIfUnchanged(rowOf(keyOf(denials.identity), denials), etag)) !== undefined;
     },
     async list() {
-      const rows = await table.query<IdentityDenials>(odata`PartitionKey eq ${partitionKey}`, rowsAPage);
+      const rows = await table.query<IdentityDenials>(odata`PartitionKey eq ${partitionKey}`, rowsPerPage);
       return rows.flatMap(({ value }) => value ?? []);
     },
   };

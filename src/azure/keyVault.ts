@@ -12,9 +12,10 @@ import { causeOf } from './causeTable.ts';
 import type { Credentials } from './credentials.ts';
 import { inTime } from './inTime.ts';
 import { isResultOf, type KeyBundle, keyBundleIn, versionIn } from './keyVaultAnswers.ts';
-import { type KeyVaultTransport, recorded, type WireRecord } from './keyVaultTransport.ts';
+import type { KeyVaultTransport } from './keyVaultTransport.ts';
 import { CryptographyClient, KeyClient, type KeyVaultKey } from './sdk/keyVault.ts';
 import type { VaultNames } from './vaultNames.ts';
+import { recorded, type WireRecord } from './wireRecord.ts';
 
 export interface KeyVaultOptions {
   readonly httpClient: KeyVaultTransport;

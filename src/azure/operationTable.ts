@@ -3,13 +3,14 @@
  */
 
 import { dayOf, type Operation } from '../core/ams/operation.ts';
-import type { OperationStore } from '../core/ams/ports.ts';
+import type { CreationMarks, DeletionMarks, OperationStore } from '../core/ams/ports.ts';
 import type { ArmPath } from '../core/base/armPath.ts';
 import { fold, indexKey } from '../core/base/names.ts';
 import type { EpochMs } from '../core/base/time.ts';
-import { batchLimit, type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
-
-/** Azure Table Storage: 100 operations in an entity-group transaction. */
+import { batchLimit } from './rowBatches.ts';
+import { type RowKey, rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
+import type { OpenTable } from './tables.ts';
 
 const keyOf = (id: string): RowKey => ({ partitionKey: id.slice(0, 8), rowKey: id });
 
@@ -33,7 +34,7 @@ interface CreationMark {
 /** One request to the tables; a list of accounts shows no more of a day. */
 const maxAwaited = 1000;
 
-export function createOperationStore(open: OpenTable): OperationStore {
+export function createOperationStore(open: OpenTable): OperationStore & DeletionMarks & CreationMarks {
   const table = open('operations');
   return {
     read: (id) => table.read<Operation>(keyOf(id)),

@@ -9,7 +9,10 @@ import { serviceChain } from '../core/audit/serviceAudit.ts';
 import { fold } from '../core/base/names.ts';
 import { iso } from '../core/base/time.ts';
 import { auditKey } from './auditRows.ts';
-import { type OpenTable, odata, type Row, type RowKey, rowOf, type TableName } from './tables.ts';
+import { type Row, type RowKey, rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
+import type { TableName } from './tableNames.ts';
+import type { OpenTable } from './tables.ts';
 
 const keyOf = ({ chain, first, id }: OutboxRow): RowKey => ({
   partitionKey: chain,
@@ -46,8 +49,8 @@ export function createOutbox(open: OpenTable): Outbox {
     async page({ before, limit, after }) {
       const [partition = '', row = ''] = after?.split(betweenKeys) ?? [];
       const old = odata`at lt ${iso(before)}`;
-      const behind = odata`PartitionKey gt ${partition} or (PartitionKey eq ${partition} and RowKey gt ${row})`;
-      const filter = after === undefined ? old : `(${behind}) and ${old}`;
+      const later = odata`PartitionKey gt ${partition} or (PartitionKey eq ${partition} and RowKey gt ${row})`;
+      const filter = after === undefined ? old : `(${later}) and ${old}`;
       const found = await table.query<OutboxRow>(filter, limit);
       const rows = found.flatMap(({ value }) => (value === undefined ? [] : [value]));
       const last = found.length < limit ? undefined : found.at(-1);

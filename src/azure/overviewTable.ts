@@ -17,7 +17,10 @@ import type {
   TimelineIndex,
   TimelineOrder,
 } from '../core/overview/ports.ts';
-import { type OpenTable, odata, type ReadRow, type Row, type RowKey, rowOf } from './tables.ts';
+import { type Row, type RowKey, rowOf } from './rowForm.ts';
+import type { ReadRow } from './rowReads.ts';
+import { odata } from './sdk/tables.ts';
+import type { OpenTable } from './tables.ts';
 
 const systemKey = '-';
 export const ofOwnerText = (owner: string) => `owner:${owner}`;
@@ -28,7 +31,7 @@ const accountKey = ({ owner, key, name }: IndexedAccount): RowKey => ({
 const keyKey = (owner: string, bindingId: string): RowKey => ({ partitionKey: ofOwnerText(owner), rowKey: bindingId });
 const countsRow = '!';
 /** Behind the counts and the locations of an owner, and before its accounts. */
-const behindOwn = '!~';
+const afterOwn = '!~';
 const locationKey = (owner: string, name: string): RowKey => ({
   partitionKey: ofOwnerText(owner),
   rowKey: `${countsRow}:${name}`,
@@ -42,9 +45,9 @@ const markKey = (owner: string, bindingId: string): RowKey => ({
   rowKey: `${owner}!${bindingId}`,
 });
 
-/** The rows of the owner behind the position. */
-function behind({ owner, bindingId, name }: IndexPosition): string {
-  const text = name === undefined ? (bindingId ?? behindOwn) : `${bindingId ?? systemKey}:${name}`;
+/** The rows of the owner after the position. */
+function rowsAfter({ owner, bindingId, name }: IndexPosition): string {
+  const text = name === undefined ? (bindingId ?? afterOwn) : `${bindingId ?? systemKey}:${name}`;
   return odata`PartitionKey eq ${ofOwnerText(owner)} and RowKey gt ${text}`;
 }
 
@@ -94,8 +97,8 @@ export function createOverviewIndex(open: OpenTable): OverviewIndex {
       ]),
     writeCounts: (counts, etag) => table.transact([{ put: rowOf(countsKey(), counts), etag }]),
 
-    ofOwner: (after, limit, kind) => page(behind(after), limit, kind),
-    ofLaterOwners: (owner, limit, kind) => page(`${later(owner)} and RowKey gt '${behindOwn}'`, limit, kind),
+    ofOwner: (after, limit, kind) => page(rowsAfter(after), limit, kind),
+    ofLaterOwners: (owner, limit, kind) => page(`${later(owner)} and RowKey gt '${afterOwn}'`, limit, kind),
 
     async nextOwner(owner) {
       const [row] = await table.queryKeys(later(owner), 1);

@@ -8,14 +8,16 @@ import type { EpochMs } from '../core/base/time.ts';
 import {
   type DailyPassState,
   type DailyPassStore,
-  mostBounds,
+  maxBounds,
   type NameBounds,
   noBounds,
 } from '../core/dailyProgress.ts';
 import type { DrillResult, DrillStore } from '../core/drill.ts';
 import type { RangeState, RangeStore, SweepMark } from '../core/vaultWork/ports.ts';
+import { plainRowOf, rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
 import { isTime } from './storedTime.ts';
-import { type OpenTable, odata, plainRowOf, rowOf } from './tables.ts';
+import type { OpenTable } from './tables.ts';
 
 /** Plain, so that a process without rings can report its health. It decides nothing. */
 export function createSweepMark(open: OpenTable): SweepMark {
@@ -67,7 +69,7 @@ export function createRangeStore(open: OpenTable): RangeStore {
 const isBounds = (value: unknown): value is NameBounds => {
   const { names, each, pages } = Object(value) as Partial<NameBounds>;
   const isName = (name: unknown) => typeof name === 'string' && accountNamePattern.test(name);
-  const areNames = Array.isArray(names) && names.length <= mostBounds && names.every(isName);
+  const areNames = Array.isArray(names) && names.length <= maxBounds && names.every(isName);
   return areNames && Number.isSafeInteger(each) && Number.isSafeInteger(pages);
 };
 

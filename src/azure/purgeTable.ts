@@ -3,8 +3,10 @@
 import type { DuePurge, PurgeSchedule, ScheduledPurge } from '../core/accounts/ports.ts';
 import { defined } from '../core/base/defined.ts';
 import { instantOf, iso } from '../core/base/time.ts';
+import { rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
 import { isTime } from './storedTime.ts';
-import { type OpenTable, odata, rowOf } from './tables.ts';
+import type { OpenTable } from './tables.ts';
 
 /** By time, in one partition of the directory. Rows are used by their keys only. */
 export function createPurgeSchedule(open: OpenTable): PurgeSchedule {
@@ -24,7 +26,7 @@ export function createPurgeSchedule(open: OpenTable): PurgeSchedule {
         const [at = '', name = ''] = rowKey.split('!');
         const purge = { name, purgeAt: instantOf(at), readAt: writtenAt + ageMs };
         if (isTime(purge.purgeAt) && key(purge).rowKey === rowKey) rows.push(purge);
-        // A foreign row would delay those behind it in each sweep.
+        // A foreign row would delay those after it in each sweep.
         else await table.remove({ partitionKey, rowKey });
       }
       return { rows, ...(found.length < limit ? {} : defined({ next: found.at(-1)?.rowKey })) };

@@ -3,11 +3,14 @@
  * `resource:<type>:[<parent>:]<folded name>`.
  */
 
+import type { ResourceRows } from '../core/accounts/ports.ts';
 import type { ResourceList, ResourceStore, StoredResource } from '../core/ams/ports.ts';
 import type { ResourceRef, ResourceRow } from '../core/ams/resource.ts';
 import type { Stored } from '../core/base/stored.ts';
 import { recordKey } from './accountTable.ts';
-import { type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
+import { type RowKey, rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
+import type { OpenTable } from './tables.ts';
 
 /** Azure Table Storage: 100 operations in an entity-group transaction. */
 
@@ -30,7 +33,7 @@ function storedOf(ref: ResourceRef, { value, etag }: Stored<ResourceRow | undefi
   return { ref, value: substitute, etag, isDamaged: true };
 }
 
-export function createResourceStore(open: OpenTable): ResourceStore {
+export function createResourceStore(open: OpenTable): ResourceStore & ResourceRows {
   const table = open('accounts');
 
   /** `;` is the character after `:`: the range holds every resource of the list, and no other row. */

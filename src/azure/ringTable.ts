@@ -17,13 +17,25 @@ import { indexKey } from '../core/base/names.ts';
 import type { EpochMs } from '../core/base/time.ts';
 import { type RingName, ringNames } from '../core/base/vocabulary.ts';
 import type { Keks } from '../core/crypto/keks.ts';
-import type { LoadedRings, RingStore } from '../core/rings/ports.ts';
-import type { KeyCheck, RingLink, RingRoot, RingRow, RingState, StoredRing } from '../core/rings/ring.ts';
+import type { LoadedRings, RingLoader, RingStateStore, RingStore } from '../core/rings/ports.ts';
+import type { KeyCheck, RingLink, RingRoot, RingRow, RingState, StoredRing } from '../core/rings/storedRing.ts';
 import { auditKey } from './auditRows.ts';
-import { authenticValue, damaged, type Entity, isUnderOwnKey, ownKeyValue, plainValue } from './rowForm.ts';
+import {
+  authenticValue,
+  damaged,
+  type Entity,
+  isUnderOwnKey,
+  ownKeyValue,
+  plainRowOf,
+  plainValue,
+  type Row,
+  type RowKey,
+  rowOf,
+} from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
 import { headKey } from './serviceAuditTable.ts';
 import { isUndivided, layoutKey, layoutPartition, misplaced } from './shards/layoutKeys.ts';
-import { type OpenTable, odata, plainRowOf, type Row, type RowKey, rowOf, type Table } from './tables.ts';
+import type { OpenTable, Table } from './tables.ts';
 
 interface Marker {
   readonly generation: number;
@@ -42,7 +54,7 @@ const keyOf = ({ ring, generation, key, isFirst }: Omit<RingRow, 'wrapped'>): Ro
 });
 
 /** @param hasOneAccount by the settings. A divided state has its layout in this table (shards/layout.ts). */
-export function createRingStore(open: OpenTable, hasOneAccount: boolean): RingStore {
+export function createRingStore(open: OpenTable, hasOneAccount: boolean): RingStore & RingStateStore & RingLoader {
   const [table, service] = [open('rings'), open('service')];
   const load = async () => {
     const entities = await table.queryEntities(odata`PartitionKey ge ${''}`, everything);

@@ -9,7 +9,8 @@
  * property continues in `data2`, `data3` and so on.
  */
 import type { TableEntity } from '@azure/data-tables';
-import type { RowPlace } from '../core/base/damagedRow.ts';
+import type { RowAddress } from '../core/base/damagedRow.ts';
+import type { EpochMs } from '../core/base/time.ts';
 import { type Kek, KeyMaterialMismatch } from '../core/crypto/accountKeyEnvelope.ts';
 import type { Keks } from '../core/crypto/keks.ts';
 import { canonicalText, isRowMac, type RowContent, rowMac } from '../core/crypto/rowMac.ts';
@@ -46,6 +47,16 @@ export const plainRowOf = ({ partitionKey, rowKey }: RowKey, value: unknown): Ro
 /** Properties as the table has them; no one of them is sure to be what Keyward wrote. */
 export type Entity = Readonly<Record<string, unknown>>;
 
+export const etagOf = ({ etag }: Entity): string => String(etag);
+
+export const keyOf = ({ partitionKey, rowKey }: Entity): RowKey => ({
+  partitionKey: String(partitionKey ?? ''),
+  rowKey: String(rowKey ?? ''),
+});
+
+/** By the clock of the Table service. */
+export const writtenAtOf = ({ timestamp }: Entity): EpochMs => Date.parse(String(timestamp));
+
 export function entityOf(table: string, row: Row, keks: Keks): TableEntity {
   const { partitionKey, rowKey, data, columns } = row;
   const kek = keks.newest;
@@ -63,7 +74,7 @@ export function ownKeyEntityOf(table: string, row: Row, kek: Kek): TableEntity {
 /** The value in a row that is under a KEK of its own, unverified: the KEK is not known yet. */
 export const ownKeyValue = (entity: Entity): unknown => (entity.v === ownKeyVersion ? jsonIn(entity) : undefined);
 
-export const isUnderOwnKey = (place: RowPlace, entity: Entity, kek: Kek): boolean => isMacOf(place, entity, kek);
+export const isUnderOwnKey = (address: RowAddress, entity: Entity, kek: Kek): boolean => isMacOf(address, entity, kek);
 
 export const plainEntityOf = ({ partitionKey, rowKey, data }: Row): TableEntity => ({
   partitionKey,
@@ -100,11 +111,11 @@ function dataOf(entity: Entity): string | undefined {
 export const damaged = Symbol('damaged');
 
 /** @throws Unavailable when the KEK of the row cannot be had now */
-export function authenticValue<T>(place: RowPlace, entity: Entity, keks: Pick<Keks, 'kek'>): T | typeof damaged {
+export function authenticValue<T>(address: RowAddress, entity: Entity, keks: Pick<Keks, 'kek'>): T | typeof damaged {
   const { v, generation } = entity;
   if (v !== authenticVersion || typeof generation !== 'number') return damaged;
   try {
-    return isMacOf(place, entity, keks.kek(generation)) ? (jsonIn(entity) as T) : damaged;
+    return isMacOf(address, entity, keks.kek(generation)) ? (jsonIn(entity) as T) : damaged;
   } catch (error) {
     if (!(error instanceof KeyMaterialMismatch)) throw error;
     // There is no such generation.
@@ -112,11 +123,11 @@ export function authenticValue<T>(place: RowPlace, entity: Entity, keks: Pick<Ke
   }
 }
 
-function isMacOf(place: RowPlace, entity: Entity, kek: Kek): boolean {
+function isMacOf(address: RowAddress, entity: Entity, kek: Kek): boolean {
   const data = dataOf(entity);
   if (data === undefined || typeof entity.mac !== 'string') return false;
   try {
-    return isRowMac(entity.mac, place, { data, columns: columnsOf(entity) }, kek);
+    return isRowMac(entity.mac, address, { data, columns: columnsOf(entity) }, kek);
   } catch {
     // A column that has no canonical form.
     return false;

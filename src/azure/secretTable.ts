@@ -1,10 +1,13 @@
 /** Protected secrets: in their account's partition, one row each, `secret:<kind>:<folded name>`. */
 
+import type { SecretRows } from '../core/accounts/ports.ts';
 import type { SecretRef, SecretRow } from '../core/accounts/secretRow.ts';
 import type { SecretKind } from '../core/base/vocabulary.ts';
 import type { SecretStore } from '../core/secrets/ports.ts';
 import { secretKey as keyOf, recordKey } from './accountTable.ts';
-import { type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
+import { type RowKey, rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
+import type { OpenTable } from './tables.ts';
 
 function refOf({ partitionKey: account, rowKey }: RowKey): SecretRef {
   const [, kind = '', ...name] = rowKey.split(':');
@@ -18,7 +21,7 @@ function refOf({ partitionKey: account, rowKey }: RowKey): SecretRef {
 const secretIn = (value: SecretRow | undefined, { name }: SecretRef): SecretRow =>
   value ?? { name, sealed: '', version: '', createdAt: 0, updatedAt: 0 };
 
-export function createSecretStore(open: OpenTable): SecretStore {
+export function createSecretStore(open: OpenTable): SecretStore & SecretRows {
   const table = open('accounts');
 
   /** `;` is the character after `:`: the range holds every secret of the kind, or of all kinds, and no other row. */

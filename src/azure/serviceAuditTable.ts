@@ -3,7 +3,8 @@
 import type { ServiceAuditStore, ServiceHead } from '../core/audit/ports.ts';
 import { serviceChain } from '../core/audit/serviceAudit.ts';
 import { auditPage, auditRow, saveWithEntries } from './auditRows.ts';
-import { type OpenTable, rowOf } from './tables.ts';
+import { rowOf } from './rowForm.ts';
+import type { OpenTable } from './tables.ts';
 
 export const headKey = { partitionKey: serviceChain, rowKey: 'head' };
 

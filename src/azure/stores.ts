@@ -17,14 +17,17 @@ import { createDailyPassStore, createDrillStore, createRangeStore, createSweepMa
 import { createPurgeSchedule } from './purgeTable.ts';
 import { createResourceStore } from './resourceTable.ts';
 import { createRingStore } from './ringTable.ts';
+import type { RowAuthentication } from './rowAuthentication.ts';
 import { createRowRenewal } from './rowRenewal.ts';
 import type { HttpClient } from './sdk/http.ts';
 import { TableClient } from './sdk/tables.ts';
 import { createSecretStore } from './secretTable.ts';
 import { createServiceAuditStore } from './serviceAuditTable.ts';
-import { endpointsIn, isDevelopment, type Settings } from './settings.ts';
+import { endpointsIn, isDevelopment } from './settingChecks.ts';
+import type { Settings } from './settings.ts';
 import { storageRetries, tableHttp } from './storageClients.ts';
-import { openTables, type RowAuthentication, type TableRequests } from './tables.ts';
+import type { TableRequests } from './tableConnection.ts';
+import { openTables } from './tables.ts';
 import { createVaultStore } from './vaultTable.ts';
 
 /** @param transport carries the requests where they do not go over the network. */

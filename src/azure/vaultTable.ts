@@ -4,11 +4,13 @@ import type { WorkLock, WorkTicket } from '../core/base/workLock.ts';
 import { vaultIdOf } from '../core/customerKey/binding.ts';
 import type { VaultBindings, VaultBudgets, VaultDirectory } from '../core/watch/ports.ts';
 import type { Budget } from '../core/watch/vaultBudget.ts';
-import { type OpenTable, odata, type RowKey, rowOf } from './tables.ts';
+import { type RowKey, rowOf } from './rowForm.ts';
+import { odata } from './sdk/tables.ts';
+import type { OpenTable } from './tables.ts';
 
 const everything = Number.POSITIVE_INFINITY;
 
-const rowsAPage = 1000;
+const rowsPerPage = 1000;
 
 /** Ids of vaults are hexadecimal. */
 const allVaults = { from: '0', to: 'g' };
@@ -62,7 +64,7 @@ export function createVaultStore(open: OpenTable): VaultDirectory & VaultBudgets
 
     async *list() {
       for (let after: string | undefined; ; ) {
-        const { vaults, next } = await page(allVaults, rowsAPage, after);
+        const { vaults, next } = await page(allVaults, rowsPerPage, after);
         for (const { id } of vaults) yield id;
         if (next === undefined) return;
         after = next;
@@ -77,11 +79,11 @@ export function createVaultStore(open: OpenTable): VaultDirectory & VaultBudgets
       if (current === undefined) return undefined;
       // No lease is longer than one of this kind: a longer one comes from a host with other settings, and is void.
       const isHeld = current.value !== undefined && current.ageMs < Math.min(current.value.forMs, forMs);
-      // Left behind by a worker that died, or by another writer of the table.
+      // Left by a worker that died, or by another writer of the table.
       return isHeld ? undefined : ((await table.replaceIfUnchanged(row, current.etag)) as WorkTicket | undefined);
     },
 
-    async keepWork(vaultId, ticket, forMs) {
+    async renewWork(vaultId, ticket, forMs) {
       const row = rowOf(workerKey(vaultId), { forMs } satisfies Work);
       return (await table.replaceIfUnchanged(row, ticket)) as WorkTicket | undefined;
     },

@@ -9,7 +9,7 @@
 import pLimit from 'p-limit';
 import { wrappedByOf } from './accounts/account.ts';
 import { finishDelete } from './accounts/deleteAccount.ts';
-import { restoreNames } from './accounts/leftNames.ts';
+import { restoreNames } from './accounts/directoryNames.ts';
 import type { RekeyWork } from './accounts/ports.ts';
 import { requestRekey } from './accounts/requestRekey.ts';
 import type { OperationWork, OrphanedSecretsWork } from './ams/ports.ts';
@@ -25,15 +25,15 @@ import type { OverviewDeps } from './overview/deps.ts';
 import type { RingWork } from './rings/deps.ts';
 import { boundIn, isNamed } from './rotation/rewrapAccount.ts';
 import type { VaultWorkDeps } from './vaultWork/deps.ts';
-import type { AccountsVisit } from './vaultWork/ports.ts';
+import type { AccountsWork } from './vaultWork/ports.ts';
 import { allRanges, type RangeWork, rangeOf } from './vaultWork/ranges.ts';
 import { openWatch, readIfWhole, watchAccount } from './vaultWork/restoreWatch.ts';
 import { boundAccounts, staleRowMs } from './watch/boundAccounts.ts';
 
 /** One page of the daily pass, and other work in the background. */
 export type DailyWork =
-  | AccountsVisit
-  | RowsVisit
+  | AccountsWork
+  | RowsWork
   | { readonly visit: 'overview'; readonly after?: string }
   | { readonly visit: 'names'; readonly after?: string }
   | RingWork
@@ -54,7 +54,7 @@ const pageSize = 200;
 const sendsAtOnce = 32;
 const accountsAtOnce = 8;
 /** Rows of bindings. */
-const vaultsAPage = 256;
+const vaultsPerPage = 256;
 const vaultsAtOnce = 8;
 /** How long one message lists or clears before another continues; functionTimeout in host.json is far longer. */
 const messageMs = 60_000;
@@ -71,14 +71,14 @@ export async function beginDailyPass({ dailyPass, dailyQueue, clock, policy }: D
  * Sends a message for each page of names, so that several hosts process the accounts at the same time. Returns where
  * the next message continues, or undefined at the end.
  */
-export async function divideAccounts(after: string | undefined, service: ComparedDeps): Promise<string | undefined> {
-  const { clock, dailyQueue, dailyPass } = service;
+export async function divideAccounts(after: string | undefined, deps: ComparedDeps): Promise<string | undefined> {
+  const { clock, dailyQueue, dailyPass } = deps;
   const began = clock.now();
   const end = began + messageMs;
   const state = (await dailyPass.read()) ?? { startedAt: began, messages: 0, isDivided: false, bounds: noBounds };
   let { messages, bounds } = state;
   for (let from = after; ; ) {
-    const { names, next } = await accountsPage(from, service);
+    const { names, next } = await accountsPage(from, deps);
     const until = next ?? names.at(-1);
     if (until !== undefined) {
       await dailyQueue.send({ visit: 'accounts', until, ...defined({ after: from }) });
@@ -100,9 +100,9 @@ interface AccountsPage {
   readonly next: string | undefined;
 }
 
-async function accountsPage(after: string | undefined, service: ComparedDeps): Promise<AccountsPage> {
-  const listed = await service.directory.page(pageSize, after);
-  const stored = await service.accounts.names(pageSize, after);
+async function accountsPage(after: string | undefined, deps: ComparedDeps): Promise<AccountsPage> {
+  const listed = await deps.directory.page(pageSize, after);
+  const stored = await deps.accounts.names(pageSize, after);
   // Both lists are complete up to here.
   const ends = [listed.next, stored.length < pageSize ? undefined : stored.at(-1)].filter((end) => end !== undefined);
   const [next] = ends.toSorted();
@@ -115,12 +115,12 @@ async function accountsPage(after: string | undefined, service: ComparedDeps): P
  */
 export async function processAccounts(
   after: string | undefined,
-  service: ComparedDeps,
+  deps: ComparedDeps,
   until?: string,
 ): Promise<string | undefined> {
-  const { names, isListed, next } = await accountsPage(after, service);
+  const { names, isListed, next } = await accountsPage(after, deps);
   const wanted = until === undefined ? names : names.filter((name) => name <= until);
-  const outages = await pLimit(accountsAtOnce).map(wanted, (name) => outageOf(name, isListed.has(name), service));
+  const outages = await pLimit(accountsAtOnce).map(wanted, (name) => outageOf(name, isListed.has(name), deps));
   const outage = outages.find((error) => error !== undefined);
   // Without storage the pass cannot continue: the message is delivered again.
   if (outage !== undefined) throw outage;
@@ -128,36 +128,35 @@ export async function processAccounts(
 }
 
 /** Every account is processed before an outage is reported, because nothing may run on when the message has ended. */
-async function outageOf(name: string, isListed: boolean, service: ComparedDeps): Promise<Unavailable | undefined> {
+async function outageOf(name: string, isListed: boolean, deps: ComparedDeps): Promise<Unavailable | undefined> {
   try {
-    await retryLostRaces(() => processAccount(name, isListed, service));
+    await retryLostRaces(() => processAccount(name, isListed, deps));
   } catch (error) {
     if (error instanceof Unavailable && error.code === 'StorageUnavailable') return error;
-    service.log.error('The daily pass skipped an account', { account: name, error: describeError(error) });
+    deps.log.error('The daily pass skipped an account', { account: name, error: describeError(error) });
   }
   return undefined;
 }
 
-async function processAccount(name: string, isListed: boolean, service: ComparedDeps): Promise<void> {
-  const stored = await service.accounts.read(name);
-  if (stored?.value.lifecycle === 'deleting') return finishDelete(name, service);
+async function processAccount(name: string, isListed: boolean, deps: ComparedDeps): Promise<void> {
+  const stored = await deps.accounts.read(name);
+  if (stored?.value.lifecycle === 'deleting') return finishDelete(name, deps);
   if (stored === undefined) return;
-  if (await restoreNames(stored.value, isListed, service))
-    service.log.error('An account was not listed', { account: name });
-  await compareAccount(stored.value, service);
+  if (await restoreNames(stored.value, isListed, deps)) deps.log.error('An account was not listed', { account: name });
+  await compareAccount(stored.value, deps);
   const { pendingDeletion } = stored.value;
   // A schedule that was lost, with a restore of the tables for example.
-  if (pendingDeletion !== undefined) await service.purgeSchedule.put({ name, purgeAt: pendingDeletion.purgeAt });
-  if (stored.value.olderAccountKeys !== undefined) await requestRekey(name, service);
-  if (stored.value.place !== undefined) await service.dailyQueue.send({ visit: 'unnamed', account: name });
+  if (pendingDeletion !== undefined) await deps.purgeSchedule.put({ name, purgeAt: pendingDeletion.purgeAt });
+  if (stored.value.olderAccountKeys !== undefined) await requestRekey(name, deps);
+  if (stored.value.place !== undefined) await deps.dailyQueue.send({ visit: 'unnamed', account: name });
   if (stored.value.encryption.type === 'SystemKey') return;
   const { encryption } = stored.value;
-  if (!(await watchAccount(stored.value, encryption, service))) return;
-  service.log.error('An account was not watched', { account: name, key: wrappedByOf(encryption) });
-  await service.queue.send({ vault: vaultIdOf(encryption.binding.vaultHost), lookNow: {}, requestedBy: 'sweep' });
+  if (!(await watchAccount(stored.value, encryption, deps))) return;
+  deps.log.error('An account was not watched', { account: name, key: wrappedByOf(encryption) });
+  await deps.queue.send({ vault: vaultIdOf(encryption.binding.vaultHost), lookNow: {}, requestedBy: 'sweep' });
 }
 
-export interface RowsVisit extends RangeWork {
+export interface RowsWork extends RangeWork {
   readonly visit: 'rows';
   /** The last vault that is done. */
   readonly after?: string;
@@ -165,17 +164,17 @@ export interface RowsVisit extends RangeWork {
 
 /** Clears the vaults of a range, several at the same time; where to continue, or undefined at the end. */
 export async function clearRange(
-  { range, of, after }: RowsVisit,
-  service: ComparedDeps,
+  { range, of, after }: RowsWork,
+  deps: ComparedDeps,
 ): Promise<{ readonly cleared: number; readonly next?: string }> {
-  const { clock, vaults, log } = service;
+  const { clock, vaults, log } = deps;
   const end = clock.now() + messageMs;
   let cleared = 0;
   for (let from = after; ; ) {
-    const page = await vaults.page(rangeOf({ range, of }), vaultsAPage, from);
+    const page = await vaults.page(rangeOf({ range, of }), vaultsPerPage, from);
     const counts = await pLimit(vaultsAtOnce).map(page.vaults, async ({ id }) => {
       try {
-        return await clearRows(id, service);
+        return await clearRows(id, deps);
       } catch (error) {
         // The next day finds the same rows.
         log.error('Work on a vault failed', { vault: id, error: describeError(error) });
@@ -190,19 +189,19 @@ export async function clearRange(
 }
 
 /** Deletes the rows of one vault's keys that belong to no account any more, and that no writer can be about to use. */
-export async function clearRows(vaultId: string, service: ComparedDeps): Promise<number> {
+export async function clearRows(vaultId: string, deps: ComparedDeps): Promise<number> {
   let cleared = 0;
-  for (const bindingId of await service.vaults.bindings(vaultId)) {
-    const watch = await openWatch(bindingId, service);
-    if (watch !== undefined) await compareWatch(watch.value, service);
+  for (const bindingId of await deps.vaults.bindings(vaultId)) {
+    const watch = await openWatch(bindingId, deps);
+    if (watch !== undefined) await compareWatch(watch.value, deps);
     // Of every version that a row names, also one that the watch never learned.
-    for await (const row of boundAccounts(bindingId, {}, service)) {
+    for await (const row of boundAccounts(bindingId, {}, deps)) {
       if (row.ageMs < staleRowMs) continue;
-      const stored = await readIfWhole(row.value.name, service);
+      const stored = await readIfWhole(row.value.name, deps);
       if (stored === 'damaged') continue;
       const account = boundIn(stored);
       if (account !== undefined && isNamed(account, row, bindingId)) continue;
-      await service.bindings.removeAccount(bindingId, row);
+      await deps.bindings.removeAccount(bindingId, row);
       cleared += 1;
     }
   }

@@ -21,13 +21,13 @@ export interface NameBounds {
 }
 
 export const noBounds: NameBounds = { names: [], each: 1, pages: 0 };
-export const mostBounds = 64;
+export const maxBounds = 64;
 
 /** The bounds with one page more, which ends with this name. When there are too many, every second one stays. */
 export function withPage({ names, each, pages: before }: NameBounds, end: string): NameBounds {
   const pages = before + 1;
   const all = pages % each === 0 ? [...names, end] : names;
-  if (all.length <= mostBounds) return { names: all, each, pages };
+  if (all.length <= maxBounds) return { names: all, each, pages };
   return { names: all.filter((_, n) => n % 2 === 1), each: each * 2, pages };
 }
 

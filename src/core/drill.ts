@@ -55,7 +55,7 @@ const owner = 'keyward-drill';
 const actor = { kind: 'keyward', id: 'drill' } as const;
 const secret = refOf(canaryAccount, 'tokenKeys', 'canary');
 const pollMs = 1_000;
-const keptResults = 48;
+const maxResults = 48;
 /** The published bounds of KeyDisabled: docs/states-and-bounds.md. */
 export const drillBounds = (policy: Policy): { readonly refusedMs: number; readonly restoredMs: number } => ({
   refusedMs: blockBoundMs('KeyDisabled', policy),
@@ -63,11 +63,11 @@ export const drillBounds = (policy: Policy): { readonly refusedMs: number; reado
 });
 
 /** Never throws: a drill that cannot be made is a result too. */
-export async function runDrill(service: DrillDeps): Promise<DrillResult | undefined> {
-  const { canaryKey, log, clock } = service;
+export async function runDrill(deps: DrillDeps): Promise<DrillResult | undefined> {
+  const { canaryKey, log, clock } = deps;
   if (canaryKey === undefined) return undefined;
   const at = clock.now();
-  const result = await drilled(canaryKey, service).then(
+  const result = await measureDrill(canaryKey, deps).then(
     (measured) => ({ at, ...measured }),
     (error: unknown): DrillResult => ({ at, outcome: 'failed', error: reasonOf(error) }),
   );
@@ -76,8 +76,8 @@ export async function runDrill(service: DrillDeps): Promise<DrillResult | undefi
   if (outcome === 'failed') log.error('The revocation drill could not be made', about);
   else if (outcome === 'missed') log.error('The revocation drill missed a published bound', about);
   else log.info('The revocation drill met the published bounds', about);
-  const stored = await service.drills.read();
-  await service.drills.write([result, ...(stored?.value ?? [])].slice(0, keptResults), stored?.etag);
+  const stored = await deps.drills.read();
+  await deps.drills.write([result, ...(stored?.value ?? [])].slice(0, maxResults), stored?.etag);
   return result;
 }
 
@@ -87,10 +87,10 @@ const reasonOf = (error: unknown): string =>
 
 type Measured = Omit<DrillResult, 'at'>;
 
-async function drilled(key: KeyRef, service: DrillDeps): Promise<Measured> {
-  const { policy, log, canaryKeys } = service;
+async function measureDrill(key: KeyRef, deps: DrillDeps): Promise<Measured> {
+  const { policy, log, canaryKeys } = deps;
   const bounds = drillBounds(policy);
-  const version = await canaryVersion(key, service);
+  const version = await canaryVersion(key, deps);
   const setEnabled = async (isEnabled: boolean) => {
     const answer = await canaryKeys.setEnabled(key, version, isEnabled);
     if (!answer.ok)
@@ -98,16 +98,16 @@ async function drilled(key: KeyRef, service: DrillDeps): Promise<Measured> {
   };
   // The longest wait is twice the bound: a drill that measures more shows no more.
   await setEnabled(true);
-  const ready = await until('served', 2 * bounds.refusedMs, service);
+  const ready = await until('served', 2 * bounds.refusedMs, deps);
   if (ready === undefined) throw new Unavailable('CustomerKeyUnreachable', 'The canary account is not served.', 60);
   let refusedMs: number | undefined;
   try {
     await setEnabled(false);
-    refusedMs = await until('refused', 2 * bounds.refusedMs, service);
+    refusedMs = await until('refused', 2 * bounds.refusedMs, deps);
   } finally {
     await setEnabled(true);
   }
-  const restoredMs = await until('served', 2 * bounds.restoredMs + 2 * bounds.refusedMs, service);
+  const restoredMs = await until('served', 2 * bounds.restoredMs + 2 * bounds.refusedMs, deps);
   if (refusedMs !== undefined) measure(log, 'keyward.drill.refused.ms', refusedMs, {});
   if (restoredMs !== undefined) measure(log, 'keyward.drill.restored.ms', restoredMs, {});
   const isMet =
@@ -119,46 +119,46 @@ async function drilled(key: KeyRef, service: DrillDeps): Promise<Measured> {
 }
 
 /** The version that wraps the canary account's key. Creates the account with the first drill. */
-async function canaryVersion(key: KeyRef, service: DrillDeps): Promise<string> {
-  const known = await findAccount(canaryAccount, service);
-  const view = known ?? (await createCanary(key, service));
+async function canaryVersion(key: KeyRef, deps: DrillDeps): Promise<string> {
+  const known = await findAccount(canaryAccount, deps);
+  const view = known ?? (await createCanary(key, deps));
   const { encryption } = view.record;
   if (encryption.type === 'CustomerKey' && encryption.binding.vaultHost === key.vaultHost) return encryption.version;
   throw new Refusal('Conflict', `The account ${canaryAccount} is not under the canary key. Delete it.`);
 }
 
-async function createCanary(key: KeyRef, service: DrillDeps) {
-  const described = await service.keyVault.describe(key);
+async function createCanary(key: KeyRef, deps: DrillDeps) {
+  const described = await deps.keyVault.describe(key);
   if (!described.ok)
     throw new Unavailable('CustomerKeyUnreachable', `The canary key was not read (${described.cause}).`, 60);
   const keyIdentifier = versionlessIdentifier(key);
   const encryption = { type: 'CustomerKey', keyIdentifier, identity: key.identity } as const;
   const location = described.value.region ?? 'global';
   const input = { owner, location, encryption };
-  const { view } = await putAccount({ name: canaryAccount, input, actor }, service);
-  await putSecret(secret, { name: secret.name, value: { given: service.random.bytes(32) } }, {}, service);
+  const { view } = await putAccount({ name: canaryAccount, input, actor }, deps);
+  await putSecret(secret, { name: secret.name, value: { given: deps.random.bytes(32) } }, {}, deps);
   return view;
 }
 
 /** How long until a reveal has this outcome; undefined: it has not within the time. */
-async function until(wanted: 'served' | 'refused', withinMs: number, service: DrillDeps): Promise<number | undefined> {
-  const began = service.clock.monotonic();
+async function until(wanted: 'served' | 'refused', withinMs: number, deps: DrillDeps): Promise<number | undefined> {
+  const began = deps.clock.monotonic();
   for (;;) {
-    const isReached = (await outcomeOfGate(service)) === wanted && (await outcomeOfReveal(service)) === wanted;
-    const passed = service.clock.monotonic() - began;
+    const isReached = (await outcomeOfGate(deps)) === wanted && (await outcomeOfReveal(deps)) === wanted;
+    const passed = deps.clock.monotonic() - began;
     if (isReached) return Math.round(passed);
     if (passed > withinMs) return undefined;
-    await service.pause(pollMs);
+    await deps.pause(pollMs);
   }
 }
 
 type Outcome = 'served' | 'refused' | 'unavailable';
 
 /** The gate of each call, which writes no audit entry. */
-const outcomeOfGate = (service: DrillDeps): Promise<Outcome> => outcomeOf(() => accountToServe(canaryAccount, service));
+const outcomeOfGate = (deps: DrillDeps): Promise<Outcome> => outcomeOf(() => accountToServe(canaryAccount, deps));
 
-const outcomeOfReveal = (service: DrillDeps): Promise<Outcome> =>
-  outcomeOf(async () => wipe((await revealOne(secret, 'SecretsRevealed', { actor }, service)).plain));
+const outcomeOfReveal = (deps: DrillDeps): Promise<Outcome> =>
+  outcomeOf(async () => wipe((await revealOne(secret, 'SecretsRevealed', { actor }, deps)).plain));
 
 async function outcomeOf(call: () => Promise<unknown>): Promise<Outcome> {
   try {

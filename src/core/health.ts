@@ -25,9 +25,9 @@ export type HealthFailure = Cause | 'AnnouncementsLate' | 'KeyChecksLate';
 export interface HealthCheck {
   readonly name: 'tables' | 'queue' | 'operatorVault' | 'keyChecks' | 'announcementTopic';
   /** The cause when no answer arrives in time. */
-  readonly silence: Cause;
+  readonly timeoutCause: Cause;
   /** Returns the failure, or undefined when the dependency answers. It may throw, and it may never end. */
-  ask(): Promise<HealthFailure | undefined>;
+  run(): Promise<HealthFailure | undefined>;
 }
 
 export interface HealthDeps
@@ -35,7 +35,7 @@ export interface HealthDeps
     Pick<AnnouncementsDeps, 'announcer'>,
     Pick<VaultWorkDeps, 'ranges' | 'policy'> {
   readonly sweepMark: Pick<SweepMark, 'read'>;
-  readonly parts: readonly HealthCheck[];
+  readonly healthChecks: readonly HealthCheck[];
   readonly poisoned: () => Promise<readonly PoisonQueue[]>;
   readonly dailyPass: DailyPassStore;
   /** The approximate number of waiting messages of the daily pass. */
@@ -58,24 +58,28 @@ export interface HealthCheckResult {
   readonly cause?: HealthFailure;
 }
 
-type Tools = Pick<BaseDeps, 'clock' | 'pause'>;
+type Deps = Pick<BaseDeps, 'clock' | 'pause'>;
 
-export const runHealthChecks = (parts: readonly HealthCheck[], tools: Tools): Promise<HealthCheckResult[]> =>
+export const runHealthChecks = (checks: readonly HealthCheck[], deps: Deps): Promise<HealthCheckResult[]> =>
   Promise.all(
-    parts.map(async (part) => {
-      const began = tools.clock.monotonic();
-      const answer = await inTime(answerOf(part), tools);
-      const cause = answer === undefined ? part.silence : answer.cause;
-      const durationMs = Math.round(tools.clock.monotonic() - began);
-      return { name: part.name, durationMs, ...(cause === undefined ? { status: 'ok' } : { status: 'failed', cause }) };
+    checks.map(async (check) => {
+      const began = deps.clock.monotonic();
+      const answer = await inTime(answerOf(check), deps);
+      const cause = answer === undefined ? check.timeoutCause : answer.cause;
+      const durationMs = Math.round(deps.clock.monotonic() - began);
+      return {
+        name: check.name,
+        durationMs,
+        ...(cause === undefined ? { status: 'ok' } : { status: 'failed', cause }),
+      };
     }),
   );
 
-async function answerOf(part: HealthCheck): Promise<{ readonly cause: HealthFailure | undefined }> {
+async function answerOf(check: HealthCheck): Promise<{ readonly cause: HealthFailure | undefined }> {
   try {
-    return { cause: await part.ask() };
+    return { cause: await check.run() };
   } catch (error) {
-    return { cause: error instanceof KeywardError && isCause(error.code) ? error.code : part.silence };
+    return { cause: error instanceof KeywardError && isCause(error.code) ? error.code : check.timeoutCause };
   }
 }
 
@@ -120,11 +124,11 @@ const blindAfterMs = 180_000;
 /**
  * Whether Keyward could miss a revocation: the oldest check over all keys, or the last sweep, is too long ago. A process that finds no sweep at all counts this time from its own start.
  */
-export function keyChecks(service: Pick<HealthDeps, 'ranges' | 'policy' | 'sweepMark' | 'clock'>): HealthCheck['ask'] {
-  const beganAt = service.clock.now();
+export function keyChecks(deps: Pick<HealthDeps, 'ranges' | 'policy' | 'sweepMark' | 'clock'>): HealthCheck['run'] {
+  const beganAt = deps.clock.now();
   return async () => {
-    const [sweptAt, keys] = await Promise.all([service.sweepMark.read(), countKeys(service)]);
-    const now = service.clock.now();
+    const [sweptAt, keys] = await Promise.all([deps.sweepMark.read(), countKeys(deps)]);
+    const now = deps.clock.now();
     const unfinishedSince = keys?.isComplete ? now : beganAt;
     const oldest = Math.min(sweptAt ?? beganAt, keys?.oldestLookAt ?? now, unfinishedSince);
     return now - oldest >= blindAfterMs ? 'KeyChecksLate' : undefined;
@@ -136,7 +140,7 @@ const oldestOf = (times: readonly EpochMs[]): EpochMs | undefined =>
 
 export interface Readiness {
   readonly isReady: boolean;
-  readonly parts: readonly HealthCheckResult[];
+  readonly checks: readonly HealthCheckResult[];
   /** The following properties are absent where they could not be read in time. */
   readonly sweep?: { readonly lastSweptAt?: EpochMs };
   readonly keys?: KeyCounts;
@@ -151,21 +155,21 @@ export interface Readiness {
 }
 
 /** Never throws. Only the checks decide about readiness: the other properties inform the reader. */
-export async function readiness(service: HealthDeps): Promise<Readiness> {
-  const answerOf = <T>(work: Promise<T>) => inTime(work, service).catch(() => undefined);
-  const { announcer } = service;
-  const [parts, sweep, keys, poisoned, dailyPass, passes, announcements] = await Promise.all([
-    runHealthChecks(service.parts, service),
-    answerOf(service.sweepMark.read().then((at) => (at === undefined ? {} : { lastSweptAt: at }))),
-    answerOf(countKeys(service)),
-    answerOf(service.poisoned()),
-    answerOf(dailyProgress(service)),
-    answerOf(service.passes()),
-    announcer === undefined ? undefined : answerOf(backlogOf(announcer, service)),
+export async function readiness(deps: HealthDeps): Promise<Readiness> {
+  const answerOf = <T>(work: Promise<T>) => inTime(work, deps).catch(() => undefined);
+  const { announcer } = deps;
+  const [checks, sweep, keys, poisoned, dailyPass, passes, announcements] = await Promise.all([
+    runHealthChecks(deps.healthChecks, deps),
+    answerOf(deps.sweepMark.read().then((at) => (at === undefined ? {} : { lastSweptAt: at }))),
+    answerOf(countKeys(deps)),
+    answerOf(deps.poisoned()),
+    answerOf(dailyProgress(deps)),
+    answerOf(deps.passes()),
+    announcer === undefined ? undefined : answerOf(backlogOf(announcer, deps)),
   ]);
   return {
-    isReady: parts.every(({ status }) => status === 'ok'),
-    parts,
+    isReady: checks.every(({ status }) => status === 'ok'),
+    checks,
     ...defined({ sweep, keys, poisoned, dailyPass, passes, announcements }),
   };
 }

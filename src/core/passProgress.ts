@@ -7,9 +7,9 @@ import { defined } from './base/defined.ts';
 import type { EpochMs } from './base/time.ts';
 import { type RingName, ringNames } from './base/vocabulary.ts';
 import { expectedEnd } from './dailyProgress.ts';
-import type { OverviewIndex } from './overview/ports.ts';
+import type { IndexedCounts } from './overview/ports.ts';
 import type { RingStore } from './rings/ports.ts';
-import type { RingRotation } from './rings/ring.ts';
+import type { RingRotation } from './rings/storedRing.ts';
 
 export interface PassProgress {
   readonly name: 'auditVerification' | 'ringRotation';
@@ -29,13 +29,13 @@ export interface PassProgress {
 interface ProgressDeps {
   readonly verifications: Pick<VerificationStore, 'read'>;
   readonly ringStore: Pick<RingStore, 'read'>;
-  readonly overviewIndex: Pick<OverviewIndex, 'counts'>;
+  readonly overviewIndex: Pick<IndexedCounts, 'counts'>;
   readonly clock: { now(): EpochMs };
 }
 
 /** Two reads, and one more while a ring's pass runs. */
-export async function passesNow(service: ProgressDeps): Promise<PassProgress[]> {
-  const { verifications, ringStore, overviewIndex, clock } = service;
+export async function passesNow(deps: ProgressDeps): Promise<PassProgress[]> {
+  const { verifications, ringStore, overviewIndex, clock } = deps;
   const [verification, { rings }] = await Promise.all([verifications.read(), ringStore.read()]);
   const { run, last } = verification?.value ?? {};
   const rotations = ringNames.flatMap((ring) => {

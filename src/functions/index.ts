@@ -6,6 +6,7 @@
 import { app, type HttpHandler, type StorageQueueHandler } from '@azure/functions';
 import { live } from './http/health/live.ts';
 import { authLevel } from './pipeline/authLevel.ts';
+import { withHead } from './pipeline/withHead.ts';
 import { registeredRoutes } from './registered.ts';
 
 const loadedApp = () => import('./app.ts');
@@ -18,8 +19,7 @@ app.setup({ enableHttpStream: true });
 for (const [family, routes] of Object.entries(registeredRoutes)) {
   for (const { name, method, path, scope, bearerOnly } of routes) {
     app.http(name, {
-      // Front doors probe with HEAD.
-      methods: method === 'GET' && scope === 'public' ? ['GET', 'HEAD'] : [method],
+      methods: withHead(method),
       route: `api/${path}`,
       // The host requests no key for a route that no function key opens: the app's own refusal says what the caller
       // needs.
@@ -53,7 +53,8 @@ if (process.env.AZURE_FUNCTIONS_ENVIRONMENT === 'Development') {
 
 // The host uses the first function, by name, whose route and method fit. This one is last and receives all other calls.
 app.http('zUnknown', {
-  methods: ['GET', 'HEAD', 'PUT', 'PATCH', 'POST', 'DELETE', 'OPTIONS', 'TRACE'],
+  // Not TRACE: the library of Azure Functions cannot make a request of it, and the caller would never get an answer.
+  methods: ['GET', 'HEAD', 'PUT', 'PATCH', 'POST', 'DELETE', 'OPTIONS'],
   route: 'api/{*path}',
   authLevel: 'anonymous',
   handler: answering(lazy(async () => (await loadedApp()).unknownRoute(registeredRoutes))),

@@ -177,12 +177,12 @@ test('a worker holds the lock of its vault while its looks are audited, however 
   await account('slow');
   const { keyVault, vaults, rings } = lab.service;
   let kept = 0;
-  const keepWork: typeof vaults.keepWork = (...asked) => {
+  const renewWork: typeof vaults.renewWork = (...asked) => {
     kept += 1;
-    return vaults.keepWork(...asked);
+    return vaults.renewWork(...asked);
   };
   const pass = (ms: number) => lab.clock.set(lab.clock.now() + ms);
-  const replace = { keyVault: { ...keyVault, unwrap: silent }, vaults: { ...vaults, keepWork }, rings };
+  const replace = { keyVault: { ...keyVault, unwrap: silent }, vaults: { ...vaults, renewWork }, rings };
   const service = await savingUseBy(async () => pass(25_000), replace);
   pass(11_000);
   await workOnVault({ vault: vaultIdOf('slow-kv.vault.azure.net'), lookNow: {}, requestedBy: 'admin' }, service);

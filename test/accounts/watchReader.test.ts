@@ -19,10 +19,7 @@ function bench() {
       reads += 1;
       return { value: watch(), etag: String(reads) };
     },
-    readWatchWithSample: async () => ({}),
     createWatch: async () => undefined,
-    damagedWatch: async () => undefined,
-    beginningWith: async () => [],
     saveWatch: async (saved: Stored<Watch>) => saved,
   };
   const reader = createWatchReader({ now: () => ms, monotonic: () => ms });

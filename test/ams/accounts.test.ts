@@ -494,15 +494,50 @@ test('an unsupported resource type returns an error in Azure Resource Manager’
     ['GET', 'assets/a/tracks'],
     ['POST', 'listEdgePolicies'],
     ['PUT', 'liveEvents/a'],
-    ['PATCH', 'streamingLocators/a'],
-    ['DELETE', 'streamingPolicies/a'],
-    ['POST', 'streamingLocators/a/listPaths'],
+    ['DELETE', 'streamingEndpoints/default'],
   ] as const)
     await refused(
       404,
       'InvalidResourceType',
       raw(method, `${accountPath('childless')}/${path}`, '2022-08-01', method === 'GET' ? undefined : {}),
     );
+});
+
+test.each([
+  ['PATCH', 'streamingLocators/a', 'GET, HEAD, PUT, DELETE'],
+  ['DELETE', 'streamingPolicies/a', 'GET, HEAD'],
+  ['GET', 'streamingLocators/a/listContentKeys', 'POST'],
+  ['GET', 'syncStorageKeys', 'POST'],
+] as const)('%s of the path %s, which has other methods, is 405 with Allow', async (method, path, allow) => {
+  await create('methods');
+  const call = raw(method, `${accountPath('methods')}/${path}`, '2022-08-01', method === 'GET' ? undefined : {});
+  expect((await refused(405, 'MethodNotAllowed', call)).headers.get('allow')).toBe(allow);
+});
+
+test.each([
+  ['accounts', '', '$filter=x'],
+  ['accounts', '', 'state=CustomerKeyInaccessible'],
+  ['locators', '/options/streamingLocators', '$skiptoken=x'],
+  ['streaming policies', '/options/streamingPolicies', '$orderby=name'],
+  ['private endpoints', '/options/privateEndpointConnections', '$top=1'],
+])('a list of %s refuses a parameter that it does not apply, because it would return everything', async (...row) => {
+  const [of, path, query] = row;
+  await create('options');
+  const version = /accounts|private/.test(of) ? '2021-11-01' : '2022-08-01';
+  const accounts = accountPath('').slice(0, -1);
+  const { body } = await refused(400, 'InvalidParameter', raw('GET', `${accounts}${path}?${query}`, version));
+  expect(body.error.target).toBe(query.split('=')[0]);
+});
+
+test('a client that lists the paths of a locator, jobs of no transform, and one streaming policy gets none, 404, and one', async () => {
+  await create('paths');
+  const { streamingLocators } = world.ams;
+  await streamingLocators.create(group, 'paths', 'l', { assetName: 'a', streamingPolicyName: 'Predefined_ClearKey' });
+  const paths = await streamingLocators.listPaths(group, 'paths', 'l');
+  expect(paths).toMatchObject({ streamingPaths: [], downloadPaths: [] });
+  expect((await thrown(streamingLocators.listPaths(group, 'paths', 'none'))).statusCode).toBe(404);
+  expect((await thrown(all(world.ams.jobs.list(group, 'paths', 'none')))).statusCode).toBe(404);
+  expect(await all(world.ams.streamingPolicies.list(group, 'paths', { top: 1 }))).toHaveLength(1);
 });
 
 describe('authorization', () => {

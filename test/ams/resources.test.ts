@@ -10,13 +10,8 @@ import type { StoredResource } from '../../src/core/ams/ports.ts';
 import { getResource, listResources } from '../../src/core/ams/readResource.ts';
 import { pathOfResource, type ResourceRef } from '../../src/core/ams/resource.ts';
 import { revealResource } from '../../src/core/ams/revealResource.ts';
-import {
-  beginOperation,
-  cancelCreation,
-  clearOperations,
-  continueOperation,
-  findOperation,
-} from '../../src/core/ams/runOperation.ts';
+import { beginOperation, cancelCreation, continueOperation } from '../../src/core/ams/runOperation.ts';
+import { clearOperations, findOperation } from '../../src/core/ams/storedOperations.ts';
 import { putResource, refuseExisting, removeResource } from '../../src/core/ams/writeResource.ts';
 import { type Bytes, hex } from '../../src/core/base/bytes.ts';
 import { Unavailable } from '../../src/core/base/errors.ts';

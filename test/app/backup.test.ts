@@ -15,7 +15,7 @@ import { restore } from '../../infra/backup/restore.ts';
 import { all, type Clients, linesOf, type TableName, tableNames } from '../../infra/backup/rows.ts';
 import { save } from '../../infra/backup/save.ts';
 import { throughEmulator } from '../../src/azure/emulators.ts';
-import { tableNames as tablesOfApp } from '../../src/azure/tables.ts';
+import { tableNames as tablesOfApp } from '../../src/azure/tableNames.ts';
 import { caller, until } from '../../src/local/client.ts';
 import { appPrincipalId, operatorPrincipalId, operatorToken, operatorVault } from '../../src/local/operator.ts';
 import { failure } from '../lab.ts';

@@ -57,7 +57,7 @@ describe('the built bundle', () => {
         .map(({ name, method, path, scope, bearerOnly }) => ({
           name,
           trigger: 'httpTrigger',
-          methods: method === 'GET' && scope === 'public' ? ['GET', 'HEAD'] : [method],
+          methods: method === 'GET' ? ['GET', 'HEAD'] : [method],
           route: `api/${path}`,
           authLevel: scope === 'public' || bearerOnly ? 'anonymous' : 'function',
         }))

@@ -362,7 +362,7 @@ test('of all routes on an account whose deletion is pending exactly GET, LIST, D
   const { body: deleted } = await got(202, api('DELETE', '/api/accounts/waiting'));
   expect(deleted.properties).toMatchObject({ state: 'PendingDeletion' });
   const { deletedAt, scheduledPurgeAt } = deleted.properties;
-  // The published window: docs/operations.md.
+  // The published window: docs/states-and-bounds.md.
   expect(Date.parse(scheduledPurgeAt) - Date.parse(deletedAt)).toBe(7 * 24 * 3_600_000);
   const passed: string[] = [];
   const ending = (route: Route) => Number(/recover$/.test(route.path));

@@ -440,7 +440,11 @@ describe('a forged token', () => {
     ['of a sign-in, with a nonce', { nonce: 'n' }],
     ['of a person, without a delegated permission', { preferred_username: 'a@b.example' }],
     ['of a person, whose delegated permission is empty', { name: 'A Person', scp: '' }],
+    ['of a person, whose delegated permission is a space', { name: 'A Person', scp: ' ' }],
     ['that says it is of a user, without a delegated permission', { idtyp: 'user' }],
+    ['whose principal is a space', { oid: ' ' }],
+    ['whose client is a space', { azp: ' ' }],
+    ['that is bound to a key, sent as a bearer token', { cnf: { kid: 'k' } }],
   ])('a forged token is rejected with 401: one %s', async (_title, more) => {
     await refused(401, 'AuthenticationFailed', list(await signed(claims(more))));
   });

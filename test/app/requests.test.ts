@@ -251,7 +251,7 @@ describe('what is no call', () => {
   test('a known path with another method is 405 with Allow', async () => {
     const api = await as('asker');
     const answer = await refused(405, 'MethodNotAllowed', api('POST', '/api/accounts/mine', {}));
-    expect(answer.headers.get('allow')).toBe('GET, PUT, PATCH, DELETE');
+    expect(answer.headers.get('allow')).toBe('GET, HEAD, PUT, PATCH, DELETE');
     expect(answer.headers.get('x-ms-request-id')).toMatch(/^[0-9a-f-]{36}$/);
   });
 
@@ -261,8 +261,21 @@ describe('what is no call', () => {
     expect(JSON.stringify(answer.body)).not.toContain('secret');
   });
 
-  test('liveness answers HEAD, which front doors probe with', async () => {
-    expect((await fetch(`${world.stack.host.url}/api/health/live`, { method: 'HEAD' })).status).toBe(200);
+  test.each(['/api/health/live', '/api/health/ready', '/api/openapi.json', '/api/accounts', '/api/accounts/mine'])(
+    'HEAD of %s answers as GET does, without a body: front doors and monitors probe with it',
+    async (path) => {
+      const api = await as('asker');
+      const [asGet, asHead] = [await api('GET', path), await api('HEAD', path)];
+      expect(asHead.status).toBe(asGet.status);
+      expect(asHead.body).toBeUndefined();
+      expect(asHead.headers.get('etag')).toBe(asGet.headers.get('etag'));
+    },
+  );
+
+  test('TRACE is refused at once', async () => {
+    const call = raw('TRACE', '/api/accounts/mine', {});
+    call.end();
+    expect((await answerTo(call)).status).toBe(404);
   });
 });
 

@@ -1,7 +1,7 @@
 /** The daily verification of all chains, and the checkpoints that it signs. */
 import { HttpRequest } from '@azure/functions';
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { TableName } from '../../src/azure/tables.ts';
+import type { TableName } from '../../src/azure/tableNames.ts';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
 import { patchAccount } from '../../src/core/accounts/putAccount.ts';
 import { hashOfCheckpoint } from '../../src/core/attestation/checkpoint.ts';

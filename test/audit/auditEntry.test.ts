@@ -1,14 +1,8 @@
 import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  type AuditEntry,
-  type AuditFacts,
-  appendEntry,
-  type ChainHead,
-  emptyChain,
-  headOf,
-} from '../../src/core/audit/auditEntry.ts';
+import { type AuditEntry, appendEntry, type ChainHead, emptyChain, headOf } from '../../src/core/audit/auditEntry.ts';
+import type { AuditFacts } from '../../src/core/audit/auditFacts.ts';
 import type { Kek } from '../../src/core/crypto/accountKeyEnvelope.ts';
 import { fixedRandom, start } from '../builders.ts';
 import { firstBrokenLink } from '../chain.ts';

@@ -10,7 +10,7 @@ import { type Identity, startIdentity } from '../../packages/entra-emulator/src/
 import { keyVaultControl } from '../../packages/key-vault-emulator/src/controlClient.ts';
 import { causeOf } from '../../src/azure/causeTable.ts';
 import { createCredentials } from '../../src/azure/credentials.ts';
-import { recorded } from '../../src/azure/keyVaultTransport.ts';
+import { recorded } from '../../src/azure/wireRecord.ts';
 import type { Cause } from '../../src/core/base/causes.ts';
 import type { FederatedIdentity } from '../../src/core/customerKey/binding.ts';
 import type { Cloud } from '../../src/core/customerKey/keyIdentifier.ts';

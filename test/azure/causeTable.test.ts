@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { causeOf, causeTable } from '../../src/azure/causeTable.ts';
-import type { WireRecord } from '../../src/azure/keyVaultTransport.ts';
+import type { WireRecord } from '../../src/azure/wireRecord.ts';
 import type { Cause } from '../../src/core/base/causes.ts';
 
 const forbidden = (innerCode: string): WireRecord => ({ status: 403, code: 'Forbidden', innerCode });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readCredentialError } from '../../src/azure/credentials.ts';
-import { recordCredentialError, recorded } from '../../src/azure/keyVaultTransport.ts';
+import { recordCredentialError, recorded } from '../../src/azure/wireRecord.ts';
 
 const named = (name: string, message: string): Error => Object.assign(new Error(message), { name });
 

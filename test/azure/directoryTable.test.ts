@@ -4,7 +4,6 @@ import { expect, test } from 'vitest';
 import { createTableEmulator } from '../../packages/table-emulator/src/tableEmulator.ts';
 import { createDirectory } from '../../src/azure/directoryTable.ts';
 import { openTables } from '../../src/azure/tables.ts';
-import type { Directory } from '../../src/core/accounts/ports.ts';
 import { rowAuthentication } from './rows.ts';
 
 const place = (subscription: string, resourceGroup: string) => ({
@@ -16,7 +15,7 @@ const place = (subscription: string, resourceGroup: string) => ({
  * A query over partitions can end at a server's boundary: a page has fewer entities than it may have, or none, and a
  * continuation ("Query timeout and pagination" of the Table service).
  */
-function openDirectory(): { directory: Directory; queries: () => number } {
+function openDirectory(): { directory: ReturnType<typeof createDirectory>; queries: () => number } {
   const tables = createTableEmulator();
   let queries = 0;
   const { httpClient, connectionString } = tables;

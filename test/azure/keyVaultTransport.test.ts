@@ -8,13 +8,8 @@ import {
   RestError,
 } from '@azure/core-rest-pipeline';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import {
-  awaitingToken,
-  createKeyVaultTransport,
-  recordCredentialError,
-  recorded,
-  type WireRecord,
-} from '../../src/azure/keyVaultTransport.ts';
+import { createKeyVaultTransport } from '../../src/azure/keyVaultTransport.ts';
+import { awaitingToken, recordCredentialError, recorded, type WireRecord } from '../../src/azure/wireRecord.ts';
 
 interface Answer {
   status?: number;

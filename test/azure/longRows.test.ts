@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import { rowOf } from '../../src/azure/rowForm.ts';
 import { Rejected } from '../../src/azure/tableErrors.ts';
-import { openTables, rowOf } from '../../src/azure/tables.ts';
+import { openTables } from '../../src/azure/tables.ts';
 import { useLab } from '../lab.ts';
 import { rowAuthentication } from './rows.ts';
 

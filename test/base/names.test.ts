@@ -34,6 +34,14 @@ describe('folding', () => {
   });
 });
 
+it.each([
+  ['an account name', () => parseAccountName('cont\u200boso'), /a zero-width space \(U\+200B\) at position 5\.$/],
+  ['an account name', () => parseAccountName('\u212aontoso'), /the character \(U\+212A\) at position 1\.$/],
+  ['an owner', () => parseOwner('contoso\n'), /a line break \(U\+000A\) at position 8, the end\.$/],
+])('the refusal of %s says which character it cannot have, because most of them do not show', (_, call, message) => {
+  expect(call).toThrow(message);
+});
+
 describe('an account name', () => {
   it.each([
     ['abc', 'abc'],

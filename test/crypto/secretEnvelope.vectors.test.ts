@@ -10,10 +10,10 @@ import { type Kek, KeyMaterialMismatch } from '../../src/core/crypto/accountKeyE
 import {
   innerSubkey,
   maxSecretLength,
-  moveOuterLayer,
   openSecret,
   outerSubkey,
   parseSecret,
+  rewrapOuterLayer,
   type SealedKind,
   sealSecret,
 } from '../../src/core/crypto/secretEnvelope.ts';
@@ -65,7 +65,7 @@ function open(vector: Vector): { step: string; error?: unknown; plain?: string }
     const outer = outerSubkey(kekOf(ringGeneration), vector.instanceId);
     step = 'outer';
     // The outer layer alone under another KEK, which opens this layer and not its content.
-    moveOuterLayer(storedOf(vector), context, outer, { subkey: outer, ring: kekOf(2), nonce: new Uint8Array(12) });
+    rewrapOuterLayer(storedOf(vector), context, outer, { subkey: outer, ring: kekOf(2), nonce: new Uint8Array(12) });
     step = 'inner';
     const inner = innerSubkey(accountKey, vector.instanceId, vector.kind);
     const plain = hex(openSecret(storedOf(vector), context, { inner, outer }));

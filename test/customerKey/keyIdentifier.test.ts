@@ -59,6 +59,16 @@ describe('a key identifier', () => {
     expect(parseKeyIdentifier(text, 'public')).toEqual({ text, ...parts });
   });
 
+  it.each([
+    ['a space', 'https://contoso keys.vault.azure.net/keys/cmk'],
+    ['a line break', 'https://contoso-\nkeys.vault.azure.net/keys/cmk'],
+    ['a full stop of full width', 'https://contoso\uff0ekeys.vault.azure.net/keys/cmk'],
+    ['a middle dot', 'https://contoso\u00b7keys.vault.azure.net/keys/cmk'],
+    ['a tab and no scheme', 'contoso\tkeys.vault.azure.net/keys/cmk'],
+  ])('the refusal of a vault name with %s in it suggests no other vault', (_, text) => {
+    expect(() => parseKeyIdentifier(text, 'public')).toThrow(/^(?!.*keys\.vault\.azure\.net)/s);
+  });
+
   it('a key identifier is accepted with :443, which Azure PowerShell prints, and stored without it', () => {
     const text = `https://contoso.vault.azure.net/keys/cmk/${hex32}`;
     expect(parseKeyIdentifier(text.replace('.net/', '.net:443/'), 'public').text).toBe(text);
@@ -76,6 +86,12 @@ describe('a key identifier', () => {
       /a zero-width space \(U\+200B\) at position 39,/,
     ],
     ['a space before it', ' https://contoso.vault.azure.net/keys/cmk', /a space \(U\+0020\) at position 1,/],
+    [
+      'a dash of a word processor',
+      'https://contoso\u2013keys.vault.azure.net/keys/cmk',
+      /\(U\+2013\) at position 16,.*Send https:\/\/contoso-keys\.vault\.azure\.net\/keys\/cmk\./,
+    ],
+    ['https:// twice', 'https://https://contoso.vault.azure.net/keys/cmk', /holds https:\/\/ twice/],
     ['a letter that looks alike', 'https://contos\u043E.vault.azure.net/keys/cmk', /\(U\+043E\) at position 15,/],
     ['a trailing slash', 'https://contoso.vault.azure.net/keys/cmk/', /ends with a slash/],
     ['a version of 31 digits', `https://contoso.vault.azure.net/keys/cmk/${hex32.slice(1)}`, /has 31 characters/],

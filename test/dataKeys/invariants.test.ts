@@ -1,6 +1,6 @@
 /** The invariants of DESIGN.md section 4 where data keys and key statuses could break them. */
 import { describe, expect, test } from 'vitest';
-import type { TableName } from '../../src/azure/tables.ts';
+import type { TableName } from '../../src/azure/tableNames.ts';
 import { patchAccount } from '../../src/core/accounts/putAccount.ts';
 import { rotateAccountKey } from '../../src/core/accounts/rotateAccountKey.ts';
 import { base64 } from '../../src/core/base/bytes.ts';

@@ -1,10 +1,11 @@
 /** The erasure of a deleted account's audit, on a laboratory's real tables. */
 import { expect, test } from 'vitest';
-import { tableNames } from '../../src/azure/tables.ts';
+import { tableNames } from '../../src/azure/tableNames.ts';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
 import { patchAccount, putAccount } from '../../src/core/accounts/putAccount.ts';
 import { verifyAllChains } from '../../src/core/attestation/verifyAllChains.ts';
-import { type Actor, type AuditEntry, hashOf } from '../../src/core/audit/auditEntry.ts';
+import { type AuditEntry, hashOf } from '../../src/core/audit/auditEntry.ts';
+import type { Actor } from '../../src/core/audit/auditFacts.ts';
 import { accountChain, instancesOf, ownChain } from '../../src/core/audit/chains.ts';
 import { verifyChain } from '../../src/core/audit/verifyChain.ts';
 import { createLink, openLink } from '../../src/core/customerPage/customerLink.ts';

@@ -2,14 +2,13 @@
 import { expect, test } from 'vitest';
 import {
   type AuditEntry,
-  type AuditFacts,
   appendEntries,
-  auditTypes,
   emptyChain,
   erasedEntry,
   hashOf,
   shownEntry,
 } from '../../src/core/audit/auditEntry.ts';
+import { type AuditFacts, auditTypes } from '../../src/core/audit/auditFacts.ts';
 import { linkOf } from '../../src/core/audit/chainCheck.ts';
 import type { Kek } from '../../src/core/crypto/accountKeyEnvelope.ts';
 import { start } from '../builders.ts';

@@ -2,7 +2,8 @@
 import { openAccountKey } from '../../src/core/accounts/accountKey.ts';
 import { listAccountsOf } from '../../src/core/accounts/readAccount.ts';
 import { revealResource } from '../../src/core/ams/revealResource.ts';
-import type { AuditEntry, AuditType } from '../../src/core/audit/auditEntry.ts';
+import type { AuditEntry } from '../../src/core/audit/auditEntry.ts';
+import type { AuditType } from '../../src/core/audit/auditFacts.ts';
 import type { Tombstone } from '../../src/core/audit/ports.ts';
 import { hex } from '../../src/core/base/bytes.ts';
 import type { Opened } from '../../src/core/secrets/openStoredSecrets.ts';

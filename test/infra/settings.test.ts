@@ -1,4 +1,4 @@
-/** The app settings: what the template deploys, what the code reads, and what docs/operations.md explains. */
+/** The app settings: what the template deploys, what the code reads, and what docs/settings.md explains. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,9 +9,9 @@ import { settingRows, settingsInSource } from '../settings.ts';
 import { appSettings, asShipped, everything, ownNetwork } from './deployment.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const operations = readFileSync(join(root, 'docs/operations.md'), 'utf8');
-const rows = settingRows(operations);
-const [, hostTable = ''] = /^### The Functions host's own$([\s\S]*?)^##/m.exec(operations) ?? [];
+const settingsPage = readFileSync(join(root, 'docs/settings.md'), 'utf8');
+const rows = settingRows(settingsPage);
+const [, hostTable = ''] = /^## The Functions host's own$([\s\S]*?)^##/m.exec(settingsPage) ?? [];
 const ofHost = [...hostTable.matchAll(/^\| `(\w+)` \| /gm)].map(([, name = '']) => name);
 
 const inSource = settingsInSource();
@@ -22,26 +22,26 @@ const ofApp = deployed.filter((name) => !ofHost.includes(name)).map(readAs);
 const developmentOnly = rows.filter(({ meaning }) => meaning.startsWith('Development only:')).map(({ name }) => name);
 
 describe('the app settings', () => {
-  it('the app settings that the code reads are deployed, unless docs/operations.md says "Development only:"', () => {
+  it('the app settings that the code reads are deployed, unless docs/settings.md says "Development only:"', () => {
     const missing = inSource.filter((name) => !ofApp.includes(name) && !developmentOnly.includes(name));
     const where = 'infra/modules/app.bicep, infra/main.bicep and test/infra/everything.bicepparam';
     expect(missing, `Add to ${where}, and run: npm run infra -- --write`).toEqual([]);
   });
 
-  it('the app settings that are deployed are read by the code, or by the Functions host as docs/operations.md says', () => {
+  it('the app settings that are deployed are read by the code, or by the Functions host as docs/settings.md says', () => {
     const unread = ofApp.filter((name) => !inSource.includes(name));
     expect(unread, 'No code under src/ reads them: remove them from infra/modules/app.bicep').toEqual([]);
     expect(deployed).toEqual(expect.arrayContaining(ofHost));
     expect(ofHost.filter((name) => inSource.includes(name))).toEqual([]);
   });
 
-  it('the app settings that are deployed are in docs/operations.md, and no deployment has one that is for development', () => {
+  it('the app settings that are deployed are in docs/settings.md, and no deployment has one that is for development', () => {
     const documented = rows.map(({ name }) => name);
     expect(ofApp.filter((name) => !documented.includes(name))).toEqual([]);
     expect(ofApp.filter((name) => developmentOnly.includes(name))).toEqual([]);
   });
 
-  it('the app settings that docs/operations.md calls required are deployed by the parameters as they are shipped', () => {
+  it('the app settings that docs/settings.md calls required are deployed by the parameters as they are shipped', () => {
     const required = rows.filter(({ meaning }) => /^Required[.: ]/.test(meaning)).map(({ name }) => name);
     expect(required.length).toBeGreaterThan(4);
     expect(Object.keys(appSettings(asShipped))).toEqual(expect.arrayContaining(required));

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { appendToChain } from '../../src/core/accounts/appendAuditEntry.ts';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
-import type { AccountStore } from '../../src/core/accounts/ports.ts';
+import type { AccountWriter } from '../../src/core/accounts/ports.ts';
 import { patchAccount } from '../../src/core/accounts/putAccount.ts';
-import type { Actor } from '../../src/core/audit/auditEntry.ts';
+import type { Actor } from '../../src/core/audit/auditFacts.ts';
 import { accountChain } from '../../src/core/audit/chains.ts';
 import { verifyChain } from '../../src/core/audit/verifyChain.ts';
 import type { Service } from '../../src/core/service.ts';
@@ -19,7 +19,7 @@ const world = useLab();
 function beforeSaving(happens: () => Promise<unknown>): Promise<Service> {
   const { accounts } = world.lab.service;
   let isDue = true;
-  const save: AccountStore['save'] = async (...asked) => {
+  const save: AccountWriter['save'] = async (...asked) => {
     if (isDue) {
       isDue = false;
       await happens();
@@ -59,7 +59,7 @@ describe('INV-6: a verdict that is stored while an account is being deleted', ()
       await expect(deleteAccount(name, {}, tester, dying)).rejects.toThrow('dead');
       if (how.startsWith('the watch')) {
         const stored = (await lab.service.bindings.readWatch(id)) ?? expect.fail();
-        const limits = { until: lab.clock.now() + 1, most: 10 };
+        const limits = { until: lab.clock.now() + 1, max: 10 };
         expect((await reconcile(stored, limits, new Map(), lab.service)).watch?.value.transitions).toEqual([]);
       }
       await deleteAccount(name, {}, tester, lab.service);

@@ -2,7 +2,8 @@
  * Many accounts in the overview's index, each under a key of its own but for some, written as Keyward writes its rows.
  */
 import { accountRow, keyRow, markRow } from '../../src/azure/overviewTable.ts';
-import { openTables, type Row } from '../../src/azure/tables.ts';
+import type { Row } from '../../src/azure/rowForm.ts';
+import { openTables } from '../../src/azure/tables.ts';
 import type { IndexedAccount, IndexedKey } from '../../src/core/overview/indexRows.ts';
 import { accessibleVerdict, type Verdict } from '../../src/core/watch/watch.ts';
 import type { Lab } from '../../src/local/lab/lab.ts';

@@ -8,9 +8,9 @@ import type { EpochMs } from '../../src/core/base/time.ts';
 import type { RingName } from '../../src/core/base/vocabulary.ts';
 import type { Answer, KeyRef, KeyVault } from '../../src/core/customerKey/ports.ts';
 import type { OperatorKeys } from '../../src/core/rings/kek.ts';
-import type { RingPorts } from '../../src/core/rings/makeKek.ts';
-import type { RingStore } from '../../src/core/rings/ports.ts';
-import type { RingRoot, RingRow, RingState } from '../../src/core/rings/ring.ts';
+import type { OpenRingsDeps } from '../../src/core/rings/makeKek.ts';
+import type { RingStateStore } from '../../src/core/rings/ports.ts';
+import type { RingRoot, RingRow, RingState } from '../../src/core/rings/storedRing.ts';
 import { aBinding, start } from '../builders.ts';
 import { decrypted, encrypted } from '../rsaFixtures.ts';
 
@@ -64,7 +64,8 @@ export interface LogLine {
   readonly fields: LogFields;
 }
 
-export interface RingStage extends RingPorts {
+export interface RingStage extends OpenRingsDeps {
+  readonly ringStore: OpenRingsDeps['ringStore'] & RingStateStore;
   readonly stored: RingRow[];
   readonly markers: RingRow[];
   readonly states: Map<RingName, RingState>;
@@ -98,7 +99,7 @@ export function ringStage({ keyVault, hasAccounts, stored = [], keys = operatorK
   const place = ({ ring, generation, key, isFirst }: RingRow) =>
     JSON.stringify([ring, generation, isFirst ? 'first' : key]);
   const same = (a: RingRow) => (b: RingRow) => place(a) === place(b);
-  const ringStore: RingStore = {
+  const ringStore: RingStage['ringStore'] = {
     async load() {
       const { rings } = await ringStore.read();
       const { system, 'at-rest': atRest, audit } = rings;

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { SecretRow } from '../../src/core/accounts/secretRow.ts';
 import { base64, bytesOf, fromBase64, hex } from '../../src/core/base/bytes.ts';
 import type { Stored } from '../../src/core/base/stored.ts';
-import { moveOuterLayer } from '../../src/core/crypto/secretEnvelope.ts';
+import { rewrapOuterLayer } from '../../src/core/crypto/secretEnvelope.ts';
 import { atRestSubkey } from '../../src/core/crypto/subkeys.ts';
 import { refOf } from '../../src/core/secrets/readSecret.ts';
 import { revealPage } from '../../src/core/secrets/revealSecret.ts';
@@ -76,7 +76,7 @@ const edits: [what: string, edit: (before: SecretRow) => Promise<Partial<Record<
       } as const;
       const to = { subkey, ring: atRest.newest, nonce: bytesOf(new Uint8Array(12)) };
       const stored = fromBase64((await row(world.lab.service, 'victim', 'contentKeys', keyId(2))).value.sealed);
-      const moved = moveOuterLayer(stored, { ...ref, name: keyId(2) }, subkey, to);
+      const moved = rewrapOuterLayer(stored, { ...ref, name: keyId(2) }, subkey, to);
       return { sealed: base64(moved) };
     },
   ],

@@ -1,6 +1,6 @@
 /** Rows that were written or damaged without the app. Each stops no other work, and existing calls can repair it. */
 import { describe, expect, test } from 'vitest';
-import type { TableName } from '../../src/azure/tables.ts';
+import type { TableName } from '../../src/azure/tableNames.ts';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
 import { rotateAccountKey } from '../../src/core/accounts/rotateAccountKey.ts';
 import { hex } from '../../src/core/base/bytes.ts';

@@ -4,9 +4,9 @@ import {
   afterRefusal,
   type Budget,
   costOf,
-  filled,
   newBudget,
-  spent,
+  refill,
+  spend,
   waitMs,
 } from '../../src/core/watch/vaultBudget.ts';
 
@@ -56,9 +56,9 @@ function run(perSecond: number, share: number, retryAfterSeconds?: number) {
   let refused = 0;
   let budget: Budget = newBudget;
   for (let now = 1; now < 60_000; now += 1) {
-    budget = filled(budget, share, now);
+    budget = refill(budget, share, now);
     if (waitMs(budget, cost, share) > 0) continue;
-    budget = spent(budget, cost);
+    budget = spend(budget, cost);
     if (serves(now)) {
       budget = afterAnswer(budget, now);
       served[now < 30_000 ? 0 : 1] = (served[now < 30_000 ? 0 : 1] ?? 0) + 1;
@@ -104,7 +104,7 @@ describe('the pace', () => {
   });
 
   it('no call is made before a Retry-After is over', () => {
-    const budget = filled(afterRefusal(newBudget, 1000, 5, 1000), 1, 3000);
+    const budget = refill(afterRefusal(newBudget, 1000, 5, 1000), 1, 3000);
     expect(waitMs(budget, 0.01, 1)).toBe(3000);
   });
 
@@ -119,7 +119,7 @@ describe('the pace', () => {
   });
 
   it('budget spent in advance counts against the waiting calls', () => {
-    const budget = spent(filled(newBudget, 0.25, 60_000), 0.5);
+    const budget = spend(refill(newBudget, 0.25, 60_000), 0.5);
     expect(waitMs(budget, 0.01, 0.25)).toBeGreaterThan(1500);
   });
 });

@@ -11,7 +11,7 @@ import { expiredToken, missingToken, unreadableToken, wrongAudience, wrongIssuer
 export type TokenVerifier = (vault: Vault, authorization: string | undefined) => Promise<Caller>;
 
 /** The same token comes with thousands of calls, and its verification is a twentieth of a call's cost. */
-const mostVerified = 1_000;
+const maxVerified = 1_000;
 
 export function createTokenVerifier(identityUrl: string): TokenVerifier {
   /** Expiry of each token whose signature is verified. Its issuer, which chooses the keys, is checked on each call. */
@@ -45,7 +45,7 @@ export function createTokenVerifier(identityUrl: string): TokenVerifier {
       } catch (error) {
         throw signatureRefusal(vault, error);
       }
-      if (verified.size === mostVerified) verified.clear();
+      if (verified.size === maxVerified) verified.clear();
       if (claims.exp !== undefined) verified.set(token, claims.exp * 1000);
     }
     return { oid: text(claims.oid), appid: text(claims.appid), iss: issuer };

@@ -2,7 +2,7 @@
 import type { TableClient } from '../sdk/tables.ts';
 import { SettingsError } from '../settings.ts';
 import { systemClock } from '../systemClock.ts';
-import type { TableRequests } from '../tables.ts';
+import type { TableRequests } from '../tableConnection.ts';
 import { createLayoutReader } from './layoutReader.ts';
 import { shardedTable } from './shardedTable.ts';
 

@@ -6,7 +6,7 @@
 
 import { Unavailable } from '../../core/base/errors.ts';
 import type { TableClient, TableEntity } from '../sdk/tables.ts';
-import type { TableRequests } from '../tables.ts';
+import type { TableRequests } from '../tableConnection.ts';
 import { isMoving, isWhole, type Layout, ownerOf } from './layout.ts';
 import type { LayoutReader } from './layoutReader.ts';
 import { mergedPages } from './mergedPages.ts';

@@ -14,7 +14,7 @@ import { fold } from '../base/names.ts';
 import type { Policy } from '../base/policy.ts';
 import { isAccessible } from '../watch/watch.ts';
 import type { AccountView, ActiveAccount } from './account.ts';
-import type { AccountStore } from './ports.ts';
+import type { AccountRemover, AccountWriter } from './ports.ts';
 import type { AccountCache } from './processState.ts';
 import { findAccount, type ReadDeps } from './readAccount.ts';
 import type { WatchReader } from './watchReader.ts';
@@ -30,21 +30,21 @@ const accountsAtOnce = 5_000;
 const bindingsAtOnce = 50_000;
 
 export function createAccountCache(
-  tools: ReadDeps,
+  deps: ReadDeps,
   policy: Pick<Policy, 'lookSpacingSeconds'>,
   watches: WatchReader,
 ): AccountCache {
   const records = lruCache<Remembered>(accountsAtOnce);
   const bindingIds = lruCache<string>(bindingsAtOnce);
-  const { clock } = tools;
+  const { clock } = deps;
 
-  async function remembered(name: string): Promise<AccountView | undefined> {
+  async function findRemembered(name: string): Promise<AccountView | undefined> {
     const known = records.get(name);
     if (known === undefined || clock.monotonic() - known.at >= policy.lookSpacingSeconds * 1000) return undefined;
     const { record, etag } = known;
     const readAt = clock.now();
     if (record.encryption.type === 'SystemKey') return { record, etag, readAt };
-    const watch = await watches.read(record.encryption.binding.id, tools.bindings);
+    const watch = await watches.read(record.encryption.binding.id, deps.bindings);
     if (watch?.versions[record.encryption.version] === undefined) return undefined;
     return isAccessible(watch) ? { record, etag, watch, readAt } : undefined;
   }
@@ -52,10 +52,10 @@ export function createAccountCache(
   const cache: AccountCache = {
     async view(requested) {
       const name = fold(requested);
-      const recent = await remembered(name);
+      const recent = await findRemembered(name);
       if (recent !== undefined) return { view: recent, isRemembered: true };
       const at = clock.monotonic();
-      const view = await findAccount(name, { ...tools, accountCache: cache });
+      const view = await findAccount(name, { ...deps, accountCache: cache });
       if (view === undefined) records.delete(name);
       else records.set(name, { record: view.record, etag: view.etag, at });
       return { view, isRemembered: false };
@@ -75,7 +75,10 @@ export function createAccountCache(
 }
 
 /** The store. Every change by this process invalidates the cached record. */
-export function invalidatingStore<Store extends AccountStore>(accounts: Store, cache: AccountCache): Store {
+export function invalidatingStore<Store extends AccountWriter & AccountRemover>(
+  accounts: Store,
+  cache: AccountCache,
+): Store {
   const afterwards = <T>(change: Promise<T>, name: string) => change.finally(() => cache.forget(name));
   return {
     ...accounts,

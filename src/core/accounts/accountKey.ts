@@ -40,15 +40,15 @@ export interface Proven {
   readonly observed: Observed;
 }
 
-type KeyTools = Pick<AccountsDeps, 'keyVault' | 'rings' | 'random' | 'clock'>;
+type KeyDeps = Pick<AccountsDeps, 'keyVault' | 'rings' | 'random' | 'clock'>;
 
 /** Wraps under the system ring. No call leaves the process. */
-export async function wrapBySystemKey(context: KeyContext, accountKey: Bytes, tools: KeyTools): Promise<string> {
-  const { system } = await tools.rings();
+export async function wrapBySystemKey(context: KeyContext, accountKey: Bytes, deps: KeyDeps): Promise<string> {
+  const { system } = await deps.rings();
   const payload = accountKeyPayload(context, accountKey);
   try {
-    const inner = sealBySystemRing(payload, context, system.newest, tools.random.bytes(12));
-    return await closeAtRest(inner, context, 'SystemKey', tools);
+    const inner = sealBySystemRing(payload, context, system.newest, deps.random.bytes(12));
+    return await closeAtRest(inner, context, 'SystemKey', deps);
   } finally {
     wipe(payload);
   }
@@ -63,15 +63,15 @@ export async function wrapByCustomerKey(
   accountKey: Bytes,
   binding: Binding,
   key: Pick<KeyDescription, 'version' | 'publicKey'>,
-  tools: KeyTools,
+  deps: KeyDeps,
 ): Promise<Answer<Proven>> {
   const payload = accountKeyPayload(context, accountKey);
   try {
-    const at = tools.clock.now();
-    const { observed, ...proof } = await proveWrap(payload, binding, key, tools);
+    const at = deps.clock.now();
+    const { observed, ...proof } = await proveWrap(payload, binding, key, deps);
     if (!proof.ok) return { ...proof, observed };
     const wrappedBy = versionedIdentifier(binding, key.version);
-    const wrappedAccountKey = await closeAtRest({ by: 'CustomerKey', wrapped: proof.value }, context, wrappedBy, tools);
+    const wrappedAccountKey = await closeAtRest({ by: 'CustomerKey', wrapped: proof.value }, context, wrappedBy, deps);
     return { ok: true, value: { wrappedAccountKey, at, observed }, observed };
   } finally {
     wipe(payload);
@@ -101,21 +101,21 @@ export async function proveWrap(
 }
 
 /** Opens the account key by a fresh remote unwrap, or under the system ring. The caller wipes the value. */
-export async function openAccountKey(record: WrappedAccount, tools: KeyTools): Promise<Answer<Bytes>> {
+export async function openAccountKey(record: WrappedAccount, deps: KeyDeps): Promise<Answer<Bytes>> {
   const context = keyContextOf(record);
-  const began = tools.clock.now();
+  const began = deps.clock.now();
   let observed: Observed = { durationMs: 0 };
   try {
-    const inner = await openOuter(record, tools);
+    const inner = await openOuter(record, deps);
     if (inner.by === 'SystemKey' && record.encryption.type === 'SystemKey') {
-      const { system } = await tools.rings();
+      const { system } = await deps.rings();
       const payload = openBySystemRing(inner, context, system.kek(inner.ringGeneration));
-      return { ok: true, value: unpack(payload, context), observed: { durationMs: tools.clock.now() - began } };
+      return { ok: true, value: unpack(payload, context), observed: { durationMs: deps.clock.now() - began } };
     }
     if (inner.by !== 'CustomerKey' || record.encryption.type !== 'CustomerKey')
       throw new KeyMaterialMismatch('The record names another kind of key.');
     const { binding, version } = record.encryption;
-    const opened = await tools.keyVault.unwrap(binding, version, inner.wrapped);
+    const opened = await deps.keyVault.unwrap(binding, version, inner.wrapped);
     if (!opened.ok) return opened;
     observed = opened.observed;
     return { ok: true, value: unpack(opened.value, context), observed };
@@ -132,11 +132,11 @@ export async function openAccountKey(record: WrappedAccount, tools: KeyTools): P
  */
 export async function assertRingsOpenStoredKey(
   record: ActiveAccount,
-  tools: Pick<AccountsDeps, 'rings'>,
+  deps: Pick<AccountsDeps, 'rings'>,
 ): Promise<void> {
   try {
-    const inner = await openOuter(record, tools);
-    const { system } = await tools.rings();
+    const inner = await openOuter(record, deps);
+    const { system } = await deps.rings();
     if (inner.by === 'SystemKey') system.kek(inner.ringGeneration);
   } catch (error) {
     if (!(error instanceof KeyMaterialMismatch)) throw error;
@@ -156,14 +156,14 @@ function unpack(payload: Bytes, context: KeyContext): Bytes {
   }
 }
 
-async function openOuter(record: WrappedAccount, tools: Pick<AccountsDeps, 'rings'>): Promise<Inner> {
-  const { atRest } = await tools.rings();
+async function openOuter(record: WrappedAccount, deps: Pick<AccountsDeps, 'rings'>): Promise<Inner> {
+  const { atRest } = await deps.rings();
   const stored = fromBase64(record.wrappedAccountKey);
   const kek = atRest.kek(atRestGeneration(stored));
   return openAtRest(stored, keyContextOf(record), wrappedByOf(record.encryption), kek);
 }
 
-async function closeAtRest(inner: Inner, context: KeyContext, wrappedBy: string, tools: KeyTools): Promise<string> {
-  const { atRest } = await tools.rings();
-  return base64(sealAtRest(inner, context, wrappedBy, atRest.newest, tools.random.bytes(12)));
+async function closeAtRest(inner: Inner, context: KeyContext, wrappedBy: string, deps: KeyDeps): Promise<string> {
+  const { atRest } = await deps.rings();
+  return base64(sealAtRest(inner, context, wrappedBy, atRest.newest, deps.random.bytes(12)));
 }

@@ -21,13 +21,13 @@ export async function bind(
   record: Pick<ActiveAccount, 'name' | 'instanceId' | 'owner'>,
   encryption: Encryption,
   proof: Proof,
-  service: AccountsDeps,
+  deps: AccountsDeps,
 ): Promise<Encryption> {
   if (encryption.type === 'SystemKey') return encryption;
   const { binding, version } = encryption;
-  await service.bindings.putAccount(binding.id, boundOf(record, encryption));
-  const watch = await ensureWatched(binding, version, proof, service);
-  await claimFor(record.owner, binding, service);
+  await deps.bindings.putAccount(binding.id, boundOf(record, encryption));
+  const watch = await ensureWatched(binding, version, proof, deps);
+  await claimFor(record.owner, binding, deps);
   return { ...encryption, reconciledEpoch: watch.epoch };
 }
 
@@ -38,41 +38,38 @@ export async function bind(
 export async function confirmWatched(
   encryption: Encryption,
   proof: Proof,
-  service: AccountsDeps,
+  deps: AccountsDeps,
 ): Promise<Watch | undefined> {
   if (encryption.type === 'SystemKey') return undefined;
   const { binding, version } = encryption;
-  const watch = (await service.bindings.readWatch(binding.id))?.value;
-  return watch?.versions[version] === undefined ? ensureWatched(binding, version, proof, service) : watch;
+  const watch = (await deps.bindings.readWatch(binding.id))?.value;
+  return watch?.versions[version] === undefined ? ensureWatched(binding, version, proof, deps) : watch;
 }
 
 /** The row of the key that the account is leaving, as it is before the record is written. */
-export async function rowToLeave(
-  record: ActiveAccount,
-  service: AccountsDeps,
-): Promise<Stored<BoundAccount> | undefined> {
+export async function rowToLeave(record: ActiveAccount, deps: AccountsDeps): Promise<Stored<BoundAccount> | undefined> {
   const { encryption } = record;
   if (encryption.type === 'SystemKey') return undefined;
-  return service.bindings.readAccount(encryption.binding.id, boundOf(record, encryption));
+  return deps.bindings.readAccount(encryption.binding.id, boundOf(record, encryption));
 }
 
 export async function leaveBinding(
   before: Encryption,
   after: Encryption,
   row: Stored<BoundAccount> | undefined,
-  service: AccountsDeps,
+  deps: AccountsDeps,
 ): Promise<void> {
   if (before.type === 'SystemKey') return;
   const isSameRow = after.type === 'CustomerKey' && after.binding.id === before.binding.id;
   if (isSameRow && wrappedByOf(before) === wrappedByOf(after)) return;
-  if (row !== undefined) await service.bindings.removeAccount(before.binding.id, row);
-  await service.bindings.removeSample(before.binding.id);
+  if (row !== undefined) await deps.bindings.removeAccount(before.binding.id, row);
+  await deps.bindings.removeSample(before.binding.id);
 }
 
 /** The next look at the key reads the record, and not the copy beside the watch (watch/sample.ts). */
-export async function discardSample({ encryption, ...record }: ActiveAccount, service: AccountsDeps): Promise<void> {
+export async function discardSample({ encryption, ...record }: ActiveAccount, deps: AccountsDeps): Promise<void> {
   if (encryption.type === 'SystemKey') return;
   // Changes the row, so that no look that has read the record before can store its copy.
-  await service.bindings.putAccount(encryption.binding.id, boundOf(record, encryption));
-  await service.bindings.removeSample(encryption.binding.id);
+  await deps.bindings.putAccount(encryption.binding.id, boundOf(record, encryption));
+  await deps.bindings.removeSample(encryption.binding.id);
 }

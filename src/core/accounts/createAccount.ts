@@ -4,7 +4,7 @@
  * uses, and never a record without them.
  */
 
-import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
+import type { Actor, AuditFacts } from '../audit/auditFacts.ts';
 import { type Bytes, wipe } from '../base/bytes.ts';
 import { retryLostRaces } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
@@ -27,25 +27,25 @@ export async function createAccount(
   account: NewAccount & Pick<ActiveAccount, 'instanceId'>,
   input: EncryptionInput,
   actor: Actor,
-  service: AccountsDeps,
+  deps: AccountsDeps,
 ): Promise<AccountView> {
   const { name, instanceId, place } = account;
-  const now = service.clock.now();
-  const rings = await service.rings();
-  const accountKey = service.random.bytes(32);
+  const now = deps.clock.now();
+  const rings = await deps.rings();
+  const accountKey = deps.random.bytes(32);
   try {
     const context = { instanceId, account: fold(name), generation: 1 };
-    const { proof, facts, ...key } = await protect(context, accountKey, input, account, service);
-    await finishDelete(fold(name), service);
-    await removeLeftovers(fold(name), service);
-    await service.directory.put(fold(name));
-    if (place !== undefined) await service.directory.put(fold(name), place);
-    const encryption = await bind(account, key.encryption, proof, service);
+    const { proof, facts, ...key } = await protect(context, accountKey, input, account, deps);
+    await finishDelete(fold(name), deps);
+    await removeLeftovers(fold(name), deps);
+    await deps.directory.put(fold(name));
+    if (place !== undefined) await deps.directory.put(fold(name), place);
+    const encryption = await bind(account, key.encryption, proof, deps);
     const created: AuditFacts = { type: 'AccountCreated', actor, key: wrappedByOf(encryption), ...facts };
     const record = { lifecycle: 'active', ...account, createdAt: now, updatedAt: now, ...key, encryption } as const;
-    const inserted = await insertAccount(record, created, service);
-    const saved = await resealUntilValid(inserted, accountKey, rings, service);
-    return savedView(saved, await confirmWatched(encryption, proof, service), service);
+    const inserted = await insertAccount(record, created, deps);
+    const saved = await resealUntilValid(inserted, accountKey, rings, deps);
+    return savedView(saved, await confirmWatched(encryption, proof, deps), deps);
   } finally {
     wipe(accountKey);
   }
@@ -58,20 +58,20 @@ async function resealUntilValid(
   inserted: Stored<ActiveAccount>,
   accountKey: Bytes,
   used: Rings,
-  service: AccountsDeps,
+  deps: AccountsDeps,
 ): Promise<Stored<ActiveAccount>> {
   let [saved, rings] = [inserted, used];
-  while (!(await isSealStillValid(rings, service))) {
-    rings = await service.rings();
+  while (!(await isSealStillValid(rings, deps))) {
+    rings = await deps.rings();
     const { encryption, wrappedAccountKey } = saved.value;
-    const again = await resealAccountKey(keyContextOf(saved.value), accountKey, encryption, service);
+    const again = await resealAccountKey(keyContextOf(saved.value), accountKey, encryption, deps);
     const resealed = await retryLostRaces(async () => {
-      const stored = await service.accounts.read(fold(saved.value.name));
+      const stored = await deps.accounts.read(fold(saved.value.name));
       // Another writer has changed or deleted the record since: nothing is left to do here.
       if (stored?.value.lifecycle !== 'active' || stored.value.wrappedAccountKey !== wrappedAccountKey)
         return undefined;
       const fact = { type: 'AccountKeyResealed', actor: { kind: 'keyward', id: 'rings' } } as const;
-      return saveAccount(stored, { ...stored.value, wrappedAccountKey: again }, [fact], service);
+      return saveAccount(stored, { ...stored.value, wrappedAccountKey: again }, [fact], deps);
     });
     if (resealed === undefined) return saved;
     saved = resealed;

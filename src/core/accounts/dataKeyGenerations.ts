@@ -16,18 +16,18 @@ const maxOpenGenerations = 32;
 const maxListed = 64;
 
 type Holder = Pick<ActiveAccount, 'name' | 'instanceId' | 'accountKeyGeneration' | 'dataKeyGenerations'>;
-type Tools = { readonly atRest: Pick<Ring, 'newest' | 'kek'>; readonly random: Random };
+type Deps = { readonly atRest: Pick<Ring, 'newest' | 'kek'>; readonly random: Random };
 
 export type OpenGeneration = DataKeyGeneration & { readonly sealed: string };
 
 export const isOpen = (one: DataKeyGeneration): one is OpenGeneration => one.sealed !== undefined;
 
 /** The record's generations with one for its account key. */
-export function withNewGeneration(holder: Holder, accountKey: Bytes, now: EpochMs, tools: Tools): DataKeyGeneration[] {
+export function withNewGeneration(holder: Holder, accountKey: Bytes, now: EpochMs, deps: Deps): DataKeyGeneration[] {
   const { instanceId, accountKeyGeneration: generation, dataKeyGenerations: known = [] } = holder;
-  const material = newDataKeyMaterial(accountKey, instanceId, tools.random.bytes(32));
+  const material = newDataKeyMaterial(accountKey, instanceId, deps.random.bytes(32));
   try {
-    const sealed = sealInRecord('dataKeys', generation, material, accountKey, holder, tools);
+    const sealed = sealInRecord('dataKeys', generation, material, accountKey, holder, deps);
     return [...known, { generation, since: now, sealed }].slice(-maxListed);
   } finally {
     wipe(material);
@@ -51,7 +51,7 @@ export function takeOverGenerations(
   before: Holder,
   fresh: { readonly accountKey: Bytes; readonly generation: number },
   now: EpochMs,
-  tools: Tools,
+  deps: Deps,
 ): DataKeyGeneration[] | undefined {
   const { dataKeyGenerations: known, ...rest } = before;
   if (known === undefined) return undefined;
@@ -59,19 +59,19 @@ export function takeOverGenerations(
   const taken = known.map((one): DataKeyGeneration => {
     const superseded = { supersededAt: now, ...one };
     if (!isOpen(one)) return superseded;
-    const material = openInRecord('dataKeys', one, left, before, tools.atRest);
+    const material = openInRecord('dataKeys', one, left, before, deps.atRest);
     try {
-      const sealed = sealInRecord('dataKeys', one.generation, material, fresh.accountKey, after, tools);
+      const sealed = sealInRecord('dataKeys', one.generation, material, fresh.accountKey, after, deps);
       return { ...superseded, sealed };
     } finally {
       wipe(material);
     }
   });
-  return withNewGeneration({ ...after, dataKeyGenerations: taken }, fresh.accountKey, now, tools);
+  return withNewGeneration({ ...after, dataKeyGenerations: taken }, fresh.accountKey, now, deps);
 }
 
 /** With their outer layers under the newest at-rest KEK. @throws KeyMaterialMismatch */
-export function resealGenerations(holder: Holder, { atRest, random }: Tools): readonly DataKeyGeneration[] | undefined {
+export function resealGenerations(holder: Holder, { atRest, random }: Deps): readonly DataKeyGeneration[] | undefined {
   return holder.dataKeyGenerations?.map((one) =>
     isOpen(one) ? { ...one, sealed: resealInRecord('dataKeys', one, holder, atRest, random) } : one,
   );

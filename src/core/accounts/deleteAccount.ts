@@ -4,7 +4,7 @@
  * rows are removed resumably. A tombstone retains the head of the audit chain.
  */
 
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import type { ArmPath } from '../base/armPath.ts';
 import { DamagedRow } from '../base/damagedRow.ts';
 import { defined } from '../base/defined.ts';
@@ -13,7 +13,7 @@ import { fold, parseAccountName } from '../base/names.ts';
 import { type AccountView, boundOf, etagOf, wrappedByOf } from './account.ts';
 import { deleteDamaged } from './deleteDamaged.ts';
 import type { AccountsDeps } from './deps.ts';
-import { removeLeftName } from './leftNames.ts';
+import { removeStaleName } from './directoryNames.ts';
 import { catchUp, catchUpDeleted } from './missingVerdictEntries.ts';
 import { hasProtectedData, scheduleDeletion } from './pendingDeletion.ts';
 import { findAccount } from './readAccount.ts';
@@ -24,9 +24,9 @@ export async function deleteAccount(
   name: string,
   conditions: Preconditions,
   actor: Actor,
-  service: AccountsDeps,
+  deps: AccountsDeps,
 ): Promise<boolean> {
-  return (await deleted(name, conditions, actor, service, async () => false)) !== 'absent';
+  return (await deleteOrSchedule(name, conditions, actor, deps, async () => false)) !== 'absent';
 }
 
 /**
@@ -37,43 +37,42 @@ export function requestDeletion(
   name: string,
   conditions: Preconditions,
   actor: Actor,
-  service: AccountsDeps,
+  deps: AccountsDeps,
 ): Promise<AccountView | 'deleted' | 'absent'> {
   const waits = async ({ record }: AccountView) =>
-    record.pendingDeletion !== undefined ||
-    (service.policy.deleteAfterDays > 0 && (await hasProtectedData(record, service)));
-  return deleted(name, conditions, actor, service, waits);
+    record.pendingDeletion !== undefined || (deps.policy.deleteAfterDays > 0 && (await hasProtectedData(record, deps)));
+  return deleteOrSchedule(name, conditions, actor, deps, waits);
 }
 
-async function deleted(
+async function deleteOrSchedule(
   name: string,
   conditions: Preconditions,
   actor: Actor,
-  service: AccountsDeps,
+  deps: AccountsDeps,
   waits: (view: AccountView) => Promise<boolean>,
 ): Promise<AccountView | 'deleted' | 'absent'> {
   const folded = parseAccountName(name);
   const result = await retryLostRaces(async () => {
-    const current = await findUnlessDamaged(folded, conditions, actor, service);
+    const current = await findUnlessDamaged(folded, conditions, actor, deps);
     if (current === 'damaged') return 'deleted';
     checkPreconditions(conditions, current && etagOf(current.record));
     if (current === undefined) {
-      await removeLeftName(folded, service);
+      await removeStaleName(folded, deps);
       return 'absent';
     }
     if (await waits(current))
-      return current.record.pendingDeletion === undefined ? scheduleDeletion(current, actor, service) : current;
-    await shredOrDelete(current, actor, service);
+      return current.record.pendingDeletion === undefined ? scheduleDeletion(current, actor, deps) : current;
+    await shredOrDelete(current, actor, deps);
     return 'deleted';
   });
-  if (typeof result === 'string') await finishDelete(folded, service);
+  if (typeof result === 'string') await finishDelete(folded, deps);
   return result;
 }
 
 /**
  * Removes the wrapped key: from then on nothing of the account opens. `finishDelete` does the rest. @throws LostRace
  */
-export async function shred(current: AccountView, actor: Actor, service: AccountsDeps): Promise<void> {
+export async function shred(current: AccountView, actor: Actor, deps: AccountsDeps): Promise<void> {
   const { record, facts: pending } = catchUp(current.record, current.watch);
   const { tags: _tags, kept: _kept, encryption, accountKeyGeneration: _, auditKeyUse: __, ...settings } = record;
   const { leaseSeconds: ___, pendingDeletion: ____, wrappedAccountKey: _shredded, ...keys } = settings;
@@ -91,16 +90,16 @@ export async function shred(current: AccountView, actor: Actor, service: Account
       : {};
   const hasDataKeys = dataKeyGenerations === undefined ? undefined : true;
   const deleting = { ...about, lifecycle: 'deleting', ...bound, ...defined({ hasDataKeys }) } as const;
-  await saveAccount(storedOf(current), deleting, [...pending, { type: 'AccountDeleted', actor }], service);
+  await saveAccount(storedOf(current), deleting, [...pending, { type: 'AccountDeleted', actor }], deps);
 }
 
 /** A record that is older than its chain takes no entry: it counts as damaged. */
-async function shredOrDelete(current: AccountView, actor: Actor, service: AccountsDeps): Promise<void> {
+async function shredOrDelete(current: AccountView, actor: Actor, deps: AccountsDeps): Promise<void> {
   try {
-    await shred(current, actor, service);
+    await shred(current, actor, deps);
   } catch (error) {
     if (!(error instanceof DamagedRow)) throw error;
-    await deleteDamaged(fold(current.record.name), current.etag, actor, service);
+    await deleteDamaged(fold(current.record.name), current.etag, actor, deps);
   }
 }
 
@@ -109,48 +108,48 @@ async function findUnlessDamaged(
   folded: string,
   { ifMatch }: Preconditions,
   actor: Actor,
-  service: AccountsDeps,
+  deps: AccountsDeps,
 ): Promise<AccountView | 'damaged' | undefined> {
   try {
-    return await findAccount(folded, service);
+    return await findAccount(folded, deps);
   } catch (error) {
-    const etag = error instanceof DamagedRow ? await service.accounts.damagedEtag(folded) : undefined;
+    const etag = error instanceof DamagedRow ? await deps.accounts.damagedEtag(folded) : undefined;
     if (etag === undefined) throw error;
     // A damaged record has no ETag that a caller could know.
     checkPreconditions(defined({ ifMatch }), '');
-    await deleteDamaged(folded, etag, actor, service);
+    await deleteDamaged(folded, etag, actor, deps);
     return 'damaged';
   }
 }
 
 /** Removes what an interrupted delete has left, if there is one. Safe to repeat, by any process. */
-export async function finishDelete(folded: string, service: AccountsDeps): Promise<void> {
+export async function finishDelete(folded: string, deps: AccountsDeps): Promise<void> {
   await retryLostRaces(async () => {
-    const stored = await service.accounts.read(folded);
+    const stored = await deps.accounts.read(folded);
     if (stored?.value.lifecycle !== 'deleting') return;
     const { bound, place } = stored.value;
     // Conditional on the record: a process that is delayed here takes nothing from a new account of this name.
-    const withoutSecrets = await service.secrets.clear(folded, stored.etag);
-    const etag = await service.resources.clear(folded, withoutSecrets);
-    if (stored.value.hasDataKeys) await service.dataKeyUse.clear(folded);
+    const withoutSecrets = await deps.secrets.clear(folded, stored.etag);
+    const etag = await deps.resources.clear(folded, withoutSecrets);
+    if (stored.value.hasDataKeys) await deps.dataKeyUse.clear(folded);
     if (bound !== undefined) {
       // Before the bound row is removed: afterwards no worker would add a verdict that was stored just before the
       // delete.
-      const watch = await service.bindings.readWatch(bound.bindingId);
+      const watch = await deps.bindings.readWatch(bound.bindingId);
       const { record, facts } = catchUpDeleted(stored.value, watch?.value);
       if (facts.length > 0) {
-        await saveAccount({ ...stored, etag }, record, facts, service);
+        await saveAccount({ ...stored, etag }, record, facts, deps);
         throw new LostRace('The record has its last verdicts now: go on from there.');
       }
-      const row = await service.bindings.readAccount(bound.bindingId, bound.account);
-      if (row !== undefined) await service.bindings.removeAccount(bound.bindingId, row);
-      await service.bindings.removeSample(bound.bindingId);
+      const row = await deps.bindings.readAccount(bound.bindingId, bound.account);
+      if (row !== undefined) await deps.bindings.removeAccount(bound.bindingId, row);
+      await deps.bindings.removeSample(bound.bindingId);
     }
     // Under the ETag read before: a row that a new account of this name has written in the meantime stays.
-    const listed = await listedAs(folded, place, service);
-    await service.accounts.replaceWithTombstone({ ...stored, etag });
+    const listed = await listedAs(folded, place, deps);
+    await deps.accounts.replaceWithTombstone({ ...stored, etag });
     // That of the subscription first: the other one leads a DELETE after a crash to the name.
-    for (const { list, etag: asListed } of listed.reverse()) await service.directory.remove(folded, asListed, list);
+    for (const { list, etag: asListed } of listed.reverse()) await deps.directory.remove(folded, asListed, list);
   });
 }
 

@@ -2,23 +2,24 @@
  * Deletes an account whose record is damaged (INV-13). It uses nothing of the record. The audit entries are authentic:
  * they name the account and receive an entry of the deletion. The daily pass deletes its rows under a binding.
  */
-import { type Actor, type AuditEntry, appendEntry, type ChainHead, headOf } from '../audit/auditEntry.ts';
-import { headBehind, placedEntries } from '../audit/chainEnd.ts';
+import { type AuditEntry, appendEntry, type ChainHead, headOf } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
+import { headAfter, positionedEntries } from '../audit/chainEnd.ts';
 import { LostRace } from '../base/errors.ts';
 import type { DeletingAccount } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
 
 /** Leaves a record that `finishDelete` can delete, or none. @throws LostRace when the row has changed */
-export async function deleteDamaged(folded: string, etag: string, actor: Actor, service: AccountsDeps): Promise<void> {
-  const { accounts, clock } = service;
-  const known = await latestInstance(folded, service);
+export async function deleteDamaged(folded: string, etag: string, actor: Actor, deps: AccountsDeps): Promise<void> {
+  const { accounts, clock } = deps;
+  const known = await latestInstance(folded, deps);
   if (known === undefined) {
-    const withoutSecrets = await service.secrets.clear(folded, etag);
-    const cleared = await service.resources.clear(folded, withoutSecrets);
+    const withoutSecrets = await deps.secrets.clear(folded, etag);
+    const cleared = await deps.resources.clear(folded, withoutSecrets);
     if (!(await accounts.removeRecord(folded, cleared))) throw new LostRace('The record has changed.');
     return;
   }
-  const { audit } = await service.rings();
+  const { audit } = await deps.rings();
   const now = clock.now();
   const entry = appendEntry(
     known.first.chain,
@@ -26,7 +27,7 @@ export async function deleteDamaged(folded: string, etag: string, actor: Actor, 
     { type: 'AccountDeleted', actor },
     now,
     audit.newest,
-    service.random,
+    deps.random,
   );
   const record: DeletingAccount = {
     lifecycle: 'deleting',
@@ -59,9 +60,9 @@ async function latestInstance(
     if ((await accounts.tombstone(folded, id)) !== undefined) continue;
     let first: AuditEntry | undefined;
     let head: ChainHead | undefined;
-    for await (const placed of placedEntries({ id, page: (page) => accounts.audit(folded, id, page) }, audit)) {
-      first ??= placed.entry;
-      head = headBehind(placed);
+    for await (const positioned of positionedEntries({ id, page: (page) => accounts.audit(folded, id, page) }, audit)) {
+      first ??= positioned.entry;
+      head = headAfter(positioned);
     }
     if (first === undefined || head === undefined) continue;
     if (latest === undefined || first.at > latest.first.at) latest = { first, head };

@@ -5,9 +5,12 @@ import type { CustomerKeyDeps } from '../customerKey/deps.ts';
 import type { Rings } from '../rings/ring.ts';
 import type { WatchDeps } from '../watch/deps.ts';
 import type {
-  AccountStore,
+  AccountReader,
+  AccountRemover,
+  AccountWriter,
   DataKeyRows,
   Directory,
+  DirectoryRows,
   PurgeSchedule,
   RekeyWork,
   ResourceRows,
@@ -16,8 +19,8 @@ import type {
 import type { AccountCache, Leases, RefusedCalls } from './processState.ts';
 
 export interface AccountsDeps extends CustomerKeyDeps, WatchDeps {
-  readonly accounts: WatchDeps['accounts'] & AccountStore;
-  readonly directory: Directory;
+  readonly accounts: WatchDeps['accounts'] & AccountReader & AccountWriter & AccountRemover;
+  readonly directory: Directory & DirectoryRows;
   readonly purgeSchedule: PurgeSchedule;
   readonly secrets: SecretRows;
   readonly resources: ResourceRows;

@@ -6,14 +6,14 @@
  * logged.
  */
 
-import type { Actor, AuditFacts, KeyPurpose } from '../audit/auditEntry.ts';
+import type { Actor, AuditFacts, KeyPurpose } from '../audit/auditFacts.ts';
 import { defined } from '../base/defined.ts';
 import { describeError } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
 import { versionedIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { Answer, KeyVault } from '../customerKey/ports.ts';
 import type { ActiveAccount } from './account.ts';
-import { type AppendTools, appendToChain } from './appendAuditEntry.ts';
+import { type AppendDeps, appendToChain } from './appendAuditEntry.ts';
 import type { AccountsDeps } from './deps.ts';
 
 export type KeyUse = Pick<AuditFacts, 'key' | 'cause' | 'keyVaultRequestId' | 'durationMs'>;
@@ -44,41 +44,40 @@ function useOf(key: string, answer: Answer<unknown>): KeyUse {
   };
 }
 
-/** The account, and the purpose of the use. */
 export interface KeyUser {
   readonly record: Pick<ActiveAccount, 'name' | 'instanceId' | 'auditKeyUse'>;
   readonly purpose: KeyPurpose;
   readonly actor: Actor;
 }
 
-type AuditTools = AppendTools & Pick<AccountsDeps, 'log'>;
+type AuditDeps = AppendDeps & Pick<AccountsDeps, 'log'>;
 
 export async function auditKeyUses(
   { record, purpose, actor }: KeyUser,
   uses: readonly KeyUse[],
-  tools: AuditTools,
+  deps: AuditDeps,
 ): Promise<void> {
   if (record.auditKeyUse !== true || uses.length === 0) return;
   try {
     const facts = uses.map((use): AuditFacts => ({ type: 'KeyUsed', actor, purpose, ...use }));
     // An account that is gone has no chain to append to.
-    await appendToChain(record, facts, tools);
+    await appendToChain(record, facts, deps);
   } catch (error) {
-    tools.log.warn('A key use was not audited', { account: fold(record.name), error: describeError(error) });
+    deps.log.warn('A key use was not audited', { account: fold(record.name), error: describeError(error) });
   }
 }
 
 /** Runs `work` with a vault that records its unwraps, and audits them at the end, also when `work` fails. */
-export async function withKeyUse<S extends AuditTools & Pick<AccountsDeps, 'keyVault'>, T>(
+export async function withKeyUse<S extends AuditDeps & Pick<AccountsDeps, 'keyVault'>, T>(
   user: KeyUser,
-  service: S,
-  work: (service: S) => Promise<T>,
+  deps: S,
+  work: (deps: S) => Promise<T>,
 ): Promise<T> {
-  if (user.record.auditKeyUse !== true) return work(service);
+  if (user.record.auditKeyUse !== true) return work(deps);
   const uses: KeyUse[] = [];
   try {
-    return await work({ ...service, keyVault: recordingKeyVault(service.keyVault, uses) });
+    return await work({ ...deps, keyVault: recordingKeyVault(deps.keyVault, uses) });
   } finally {
-    await auditKeyUses(user, uses, service);
+    await auditKeyUses(user, uses, deps);
   }
 }

@@ -38,12 +38,12 @@ const idleInGraceMs = 2 * graceStepMs;
 const graceTermMs = 60_000;
 
 export function createLeases(
-  tools: Pick<
+  deps: Pick<
     AccountsDeps,
     'keyVault' | 'accounts' | 'serialize' | 'rings' | 'random' | 'clock' | 'policy' | 'log' | 'requestLook'
   >,
 ): Leases {
-  const { clock, policy } = tools;
+  const { clock, policy } = deps;
   const leases = lruCache<Lease>(maxLeases, {
     ttlAutopurge: true,
     ttl: policy.leaseSeconds * 1000,
@@ -60,10 +60,10 @@ export function createLeases(
   /** The account key by a fresh unwrap. After a failed unwrap, the caller does not wait for the audit entry. */
   async function unwrap(view: AccountView): Promise<{ key: Bytes; audited: Promise<void> } | Cause> {
     const uses: KeyUse[] = [];
-    const opened = await openAccountKey(view.record, { ...tools, keyVault: recordingKeyVault(tools.keyVault, uses) });
-    const audited = auditKeyUses({ record: view.record, purpose: 'lease', actor: keyward }, uses, tools);
+    const opened = await openAccountKey(view.record, { ...deps, keyVault: recordingKeyVault(deps.keyVault, uses) });
+    const audited = auditKeyUses({ record: view.record, purpose: 'lease', actor: keyward }, uses, deps);
     if (opened.ok) return { key: opened.value, audited };
-    await requestLookAfter(opened.cause, view.record, tools);
+    await requestLookAfter(opened.cause, view.record, deps);
     return causeOf(view, opened);
   }
 
@@ -74,7 +74,7 @@ export function createLeases(
     if (typeof opened === 'string') return opened;
     const { leaseSeconds, leaseGraceSeconds } = leasePolicyOf(view.record, policy);
     const leaseMs = leaseSeconds * 1000;
-    const jitter = 1 - (tools.random.bytes(1)[0] ?? 0) / 2560;
+    const jitter = 1 - (deps.random.bytes(1)[0] ?? 0) / 2560;
     const lifeMs = leaseMs * jitter;
     const lease: Lease = {
       accountKey: opened.key,
@@ -86,7 +86,7 @@ export function createLeases(
       renewAfter: openedMonotonic + lifeMs * 0.8,
     };
     leases.set(id, lease, { ttl: lifeMs });
-    measure(tools.log, 'keyward.leases', leases.size, {});
+    measure(deps.log, 'keyward.leases', leases.size, {});
     await opened.audited;
     return lease;
   }
@@ -106,7 +106,7 @@ export function createLeases(
   }
 
   /** Uses a key that could not be renewed until its lease, or grace, ends. */
-  function goOn(id: string, held: Lease, cause: Cause): Lease | Cause {
+  function continueInGrace(id: string, held: Lease, cause: Cause): Lease | Cause {
     held.isInGrace = isOutage(cause);
     held.renewAfter = held.isInGrace ? clock.monotonic() + graceStepMs : Number.POSITIVE_INFINITY;
     const leaseLeftMs = held.lifeMs - ageOf(held);
@@ -128,7 +128,7 @@ export function createLeases(
     const opened = await openOnce(id, view);
     if (typeof opened !== 'string') return opened;
     const waiting = stillHeld(id, false);
-    return waiting === undefined ? opened : goOn(id, waiting, opened);
+    return waiting === undefined ? opened : continueInGrace(id, waiting, opened);
   }
 
   function termOf(lease: Lease, isDenied: boolean): LeaseTerm {
@@ -140,9 +140,9 @@ export function createLeases(
   }
 
   /** The line names the customer. A metric does not. */
-  function refused(view: AccountView, cause: Cause) {
+  function logRefusal(view: AccountView, cause: Cause) {
     const { name: account, owner, encryption } = view.record;
-    tools.log.warn('A call was refused because its customer key did not work', {
+    deps.log.warn('A call was refused because its customer key did not work', {
       account,
       owner,
       cause,
@@ -154,10 +154,10 @@ export function createLeases(
   /** Every use asks the vault, also when another has just asked. */
   async function withoutLease<T>(view: AccountView, use: (accountKey: Bytes, term: LeaseTerm) => T): Promise<T> {
     const verdict = verdictOn(view);
-    if (isDenial(verdict)) throw refused(view, verdict.cause ?? 'UnknownResponse');
+    if (isDenial(verdict)) throw logRefusal(view, verdict.cause ?? 'UnknownResponse');
     const from = clock.now();
     const opened = await unwrap(view);
-    if (typeof opened === 'string') throw refused(view, opened);
+    if (typeof opened === 'string') throw logRefusal(view, opened);
     let result: T;
     try {
       result = use(opened.key, { from, notAfter: from + onceTermMs, once: true, leaseId: `${from}` });
@@ -174,7 +174,7 @@ export function createLeases(
       const id = leaseId(view);
       for (;;) {
         const lease = await leaseFor(id, view);
-        if (typeof lease === 'string') throw refused(view, lease);
+        if (typeof lease === 'string') throw logRefusal(view, lease);
         // Another caller's renewal may have replaced and wiped this lease in the meantime: check again, in the same
         // turn as the use.
         if (leases.peek(id) === lease) return use(lease.accountKey, termOf(lease, isDenial(verdictOn(view))));

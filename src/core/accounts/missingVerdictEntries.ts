@@ -3,7 +3,7 @@
  * record names the last epoch that it has and both are saved in one batch (INV-6).
  */
 
-import type { AuditFacts } from '../audit/auditEntry.ts';
+import type { AuditFacts } from '../audit/auditFacts.ts';
 import { defined } from '../base/defined.ts';
 import { type EpochMs, iso } from '../base/time.ts';
 import type { Transition, Watch } from '../watch/watch.ts';

@@ -15,16 +15,12 @@ import { type Validation, validateKey } from './validateEncryption.ts';
  * The version that wraps the account key, through the account's identity. No checks for an account under the system
  * key.
  */
-export async function validateKeyOfAccount(
-  name: string,
-  waitSeconds: number,
-  service: AccountsDeps,
-): Promise<Validation> {
-  const { record } = await getAccount(name, service);
+export async function validateKeyOfAccount(name: string, waitSeconds: number, deps: AccountsDeps): Promise<Validation> {
+  const { record } = await getAccount(name, deps);
   const { encryption } = record;
   if (encryption.type === 'SystemKey') return { valid: true, checks: [] };
   const { keyIdentifier, version, binding } = encryption;
-  return validateKey({ keyIdentifier, version, identity: binding.identity }, record, waitSeconds, service);
+  return validateKey({ keyIdentifier, version, identity: binding.identity }, record, waitSeconds, deps);
 }
 
 export interface KeyToValidate {
@@ -42,11 +38,11 @@ export interface KeyToValidate {
 export async function validateKeyOf(
   { keyIdentifier, identity, owner, location = '' }: KeyToValidate,
   waitSeconds: number,
-  service: AccountsDeps,
+  deps: AccountsDeps,
 ): Promise<Validation> {
-  if (location !== '') checkRegion(location, service.cloud);
-  const of = owner ?? (await claimant(keyIdentifier, service));
-  return validateKey({ keyIdentifier, identity }, { owner: of, location }, waitSeconds, service);
+  if (location !== '') checkRegion(location, deps.cloud);
+  const of = owner ?? (await claimant(keyIdentifier, deps));
+  return validateKey({ keyIdentifier, identity }, { owner: of, location }, waitSeconds, deps);
 }
 
 async function claimant(keyIdentifier: string, { claims, cloud }: AccountsDeps): Promise<string> {

@@ -3,7 +3,7 @@
  * every call but GET, LIST, DELETE and recover, and everything below it continues: key checks, re-wraps and re-seals.
  * So an account that comes back is up to date, and its customer's key may be lost by then like any other's.
  */
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
 import { type EpochMs, iso } from '../base/time.ts';
@@ -47,15 +47,15 @@ export async function hasProtectedData(
  * Begins the window. The schedule comes first: a row without a pending account is a hint that the purge removes.
  * @throws LostRace
  */
-export async function scheduleDeletion(view: AccountView, actor: Actor, service: AccountsDeps): Promise<AccountView> {
-  const { clock, policy, purgeSchedule } = service;
+export async function scheduleDeletion(view: AccountView, actor: Actor, deps: AccountsDeps): Promise<AccountView> {
+  const { clock, policy, purgeSchedule } = deps;
   const deletedAt = clock.now();
   const purgeAt: EpochMs = deletedAt + policy.deleteAfterDays * dayMs;
   await purgeSchedule.put({ name: fold(view.record.name), purgeAt });
   const { record, facts } = catchUp(view.record, view.watch);
   const next: ActiveAccount = { ...record, pendingDeletion: { deletedAt, purgeAt } };
   const entry = { type: 'AccountDeletionScheduled', actor, scheduledPurgeAt: iso(purgeAt) } as const;
-  return savedView(await saveAccount(storedOf(view), next, [...facts, entry], service), view.watch, service);
+  return savedView(await saveAccount(storedOf(view), next, [...facts, entry], deps), view.watch, deps);
 }
 
 /**
@@ -67,17 +67,17 @@ export function recoverAccount(
   name: string,
   conditions: Preconditions,
   actor: Actor,
-  service: AccountsDeps,
+  deps: AccountsDeps,
 ): Promise<AccountView> {
   return retryLostRaces(async () => {
-    const current = await getAccount(name, service);
+    const current = await getAccount(name, deps);
     checkPreconditions(conditions, etagOf(current.record));
     const { record, facts } = catchUp(current.record, current.watch);
     const { pendingDeletion, ...next } = record;
     if (pendingDeletion === undefined) return current;
-    if (service.clock.now() >= pendingDeletion.purgeAt)
+    if (deps.clock.now() >= pendingDeletion.purgeAt)
       throw pendingRefusal(name, pendingDeletion, 'The time to recover it has ended: wait for the purge.');
     const entry = { type: 'AccountRecovered', actor } as const;
-    return savedView(await saveAccount(storedOf(current), next, [...facts, entry], service), current.watch, service);
+    return savedView(await saveAccount(storedOf(current), next, [...facts, entry], deps), current.watch, deps);
   });
 }

@@ -1,6 +1,6 @@
 /** Decides what a PUT or PATCH does to an account. Pure: putAccount.ts carries the plan out. */
 
-import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
+import type { Actor, AuditFacts } from '../audit/auditFacts.ts';
 import { type ArmPath, isSameArmPath } from '../base/armPath.ts';
 import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
@@ -177,13 +177,13 @@ function isSameEncryption(current: Encryption, input: EncryptionInput, { cloud, 
  * AuthorizationFailed
  */
 export function ownedOf(input: AccountInput, { owners }: Pick<Permissions, 'owners'>): Owned {
-  const owner = parseOwner(needed(input.owner, 'properties.owner'));
+  const owner = parseOwner(requireValue(input.owner, 'properties.owner'));
   if (owners?.has(owner) === false)
     throw new Refusal('AuthorizationFailed', `The caller may create accounts of ${[...owners].join(', ')} only.`);
-  return { owner, location: needed(input.location, 'location') };
+  return { owner, location: requireValue(input.location, 'location').trim().replaceAll(/\s+/g, ' ') };
 }
 
-function needed(value: string | undefined, target: string): string {
+function requireValue(value: string | undefined, target: string): string {
   if (value !== undefined && value !== '') return value;
   throw new Refusal('InvalidRequestContent', `A new account needs '${target}'.`, { target });
 }

@@ -3,27 +3,35 @@ import type { AuditEntry } from '../audit/auditEntry.ts';
 import type { ArmPath } from '../base/armPath.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
+import type { SecretKind } from '../base/vocabulary.ts';
 import type { AccountRecord } from './account.ts';
 import type { SecretPage, SecretRef, SecretRow } from './secretRow.ts';
 
-/** Accounts with their audit entries, one partition per account. @throws LostRace when the ETag no longer fits. */
-export interface AccountStore {
+export interface AccountReader {
   /** @throws DamagedRow */
   read(name: string): Promise<Stored<AccountRecord> | undefined>;
-  /** The ETag of the record, if it is damaged. */
-  damagedEtag(name: string): Promise<string | undefined>;
-  /** Returns false when the record has changed, or is gone. */
-  removeRecord(name: string, etag: string): Promise<boolean>;
+  /** Names of all records, in order, from the accounts table itself: an account that a list has lost is included. */
+  names(limit: number, after?: string): Promise<string[]>;
+}
+
+/** Accounts with their audit entries, one partition per account. @throws LostRace when the ETag no longer fits. */
+export interface AccountWriter {
   /** Inserts record and entries in one batch. Returns the row's ETag. @throws LostRace when the name is taken. */
   create(record: AccountRecord, entries: readonly AuditEntry[]): Promise<string>;
   /** Replaces the record and inserts the entries, in one batch. Returns the row's new ETag. @throws LostRace */
   save(record: Stored<AccountRecord>, entries: readonly AuditEntry[]): Promise<string>;
   /** As `save`, with one secret of the account in the same batch. Returns the secret's ETag. @throws LostRace */
   saveWithSecret(record: Stored<AccountRecord>, entries: readonly AuditEntry[], secret: SecretChange): Promise<string>;
-  /** Replaces the record by a tombstone that retains the head of the audit chain. The entries stay. */
+}
+
+/** The end of an account. */
+export interface AccountRemover {
+  /** Replaces the record by a tombstone that retains the head of the audit chain. The entries stay. @throws LostRace */
   replaceWithTombstone(record: Stored<AccountRecord>): Promise<void>;
-  /** Names of all records, in order, from the accounts table itself: an account that a list has lost is included. */
-  names(limit: number, after?: string): Promise<string[]>;
+  /** The ETag of the record, if it is damaged. */
+  damagedEtag(name: string): Promise<string | undefined>;
+  /** Returns false when the record has changed, or is gone. */
+  removeRecord(name: string, etag: string): Promise<boolean>;
   /** When the last account of this name got its tombstone, by the clock of the tables. */
   lastDeletedAt(name: string): Promise<EpochMs | undefined>;
 }
@@ -39,6 +47,13 @@ export type ArmPathFilter = Pick<ArmPath, 'subscriptionId'> & Partial<ArmPath>;
 
 /** The order in which LIST returns accounts: by name. Rows are hints; the record decides. */
 export interface Directory {
+  page(limit: number, after?: string): Promise<{ names: string[]; next?: string }>;
+  /** Of a subscription, or of one of its resource groups. */
+  pageOf(list: ArmPathFilter, limit: number, after?: string): Promise<{ names: string[]; next?: string }>;
+}
+
+/** The rows of the directory, for their writers and for the daily pass. */
+export interface DirectoryRows {
   /**
    * Idempotent; changes the row's ETag every time. With an ARM path: among the accounts of its subscription, by group
    * and name.
@@ -49,9 +64,6 @@ export interface Directory {
   remove(name: string, etag: string, place?: ArmPath): Promise<void>;
   /** Removes the row in the form of version 0.1, which no list reads. Returns whether there was one. */
   removeFormer(name: string, place?: ArmPath): Promise<boolean>;
-  page(limit: number, after?: string): Promise<{ names: string[]; next?: string }>;
-  /** Of a subscription, or of one of its resource groups. */
-  pageOf(list: ArmPathFilter, limit: number, after?: string): Promise<{ names: string[]; next?: string }>;
   /**
    * All rows: of all accounts, and then of the accounts of each subscription. `after`: the `next` of the page before.
    */
@@ -98,14 +110,18 @@ export interface RekeyWork {
 
 /** Other rows of an account's partition that a delete removes. */
 export interface SecretRows {
-  page(account: string, request: { limit: number; after?: string }): Promise<SecretPage>;
+  /** In the order of names; of one kind, or of all. */
+  page(account: string, request: { kind?: SecretKind; limit: number; after?: string }): Promise<SecretPage>;
   remove(ref: SecretRef, etag: string): Promise<boolean>;
-  /** @throws LostRace when the record's ETag no longer fits. Returns the record's ETag after the call. */
+  /**
+   * Removes every secret of an account while its record is as it was read. Returns the record's ETag after the call. Can
+   * stop anywhere and be repeated. @throws LostRace
+   */
   clear(account: string, recordEtag: string): Promise<string>;
 }
 
 export interface ResourceRows {
-  /** @throws LostRace when the record's ETag no longer fits. Returns the record's ETag after the call. */
+  /** Removes every resource of an account, as `SecretRows.clear` does. @throws LostRace */
   clear(account: string, recordEtag: string): Promise<string>;
 }
 

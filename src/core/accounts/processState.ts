@@ -1,5 +1,5 @@
 /** What one process remembers between calls. None of it decides about an account: that is in the tables. */
-import type { Actor, SensitiveCall } from '../audit/auditEntry.ts';
+import type { Actor, SensitiveCall } from '../audit/auditFacts.ts';
 import type { Bytes } from '../base/bytes.ts';
 import type { ErrorCode } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
@@ -50,9 +50,7 @@ export interface Leases {
 
 export interface RefusedCall {
   readonly asked: SensitiveCall;
-  /** The account that the call named. */
   readonly account?: string;
-  /** The key that it named. */
   readonly key?: string;
   /** `<kind>/<value>`. */
   readonly claim?: string;

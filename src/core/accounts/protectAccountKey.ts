@@ -1,6 +1,6 @@
 /** Wraps an account key under the system key, or under a customer key that was validated and proven first. */
 
-import type { AuditFacts } from '../audit/auditEntry.ts';
+import type { AuditFacts } from '../audit/auditFacts.ts';
 import { type Bytes, wipe } from '../base/bytes.ts';
 import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
@@ -36,20 +36,16 @@ export interface Protected {
  * (INV-12). To leave the system key makes a new account key, so that no older copy of the row opens what the new key
  * protects.
  */
-export async function changeKey(
-  current: AccountView,
-  input: EncryptionInput,
-  service: AccountsDeps,
-): Promise<Protected> {
+export async function changeKey(current: AccountView, input: EncryptionInput, deps: AccountsDeps): Promise<Protected> {
   const { record } = current;
-  if (record.encryption.type === 'SystemKey') return renewAccountKey(current, input, service);
-  const opened = await openAccountKey(record, service);
+  if (record.encryption.type === 'SystemKey') return renewAccountKey(current, input, deps);
+  const opened = await openAccountKey(record, deps);
   if (!opened.ok) {
-    await requestLookAfter(opened.cause, record, service);
+    await requestLookAfter(opened.cause, record, deps);
     throw keyUnreachable(current, causeOf(current, opened));
   }
   try {
-    return await protect(keyContextOf(record), opened.value, input, record, service);
+    return await protect(keyContextOf(record), opened.value, input, record, deps);
   } finally {
     wipe(opened.value);
   }
@@ -64,32 +60,34 @@ const maxOlderKeys = 8;
 export async function renewAccountKey(
   { record, ...view }: AccountView,
   input: EncryptionInput,
-  service: AccountsDeps,
+  deps: AccountsDeps,
 ): Promise<Protected> {
-  const kept = record.olderAccountKeys;
-  if ((kept?.keys.length ?? 0) >= maxOlderKeys)
+  const older = record.olderAccountKeys;
+  if ((older?.keys.length ?? 0) >= maxOlderKeys)
     throw new Refusal(
       'Conflict',
       `Secrets are still under ${maxOlderKeys} earlier account keys, which is the limit. Retry when the account has no olderAccountKeys. After an hour, the reason is rows that do not open: the account's SecretIntegrityFailed entries and the log name them.`,
     );
   refuseTooManyGenerations(record);
-  const { atRest } = await service.rings();
-  const opened = await openAccountKey(record, service);
+  const { atRest } = await deps.rings();
+  const opened = await openAccountKey(record, deps);
   if (!opened.ok) {
-    await requestLookAfter(opened.cause, record, service);
+    await requestLookAfter(opened.cause, record, deps);
     throw keyUnreachable({ record, ...view }, causeOf({ record, ...view }, opened));
   }
   const generation = record.accountKeyGeneration + 1;
-  const accountKey = service.random.bytes(32);
+  const accountKey = deps.random.bytes(32);
   try {
-    const made = await protect({ ...keyContextOf(record), generation }, accountKey, input, record, service);
-    const keys = keepOlderKeys(opened.value, record, { accountKey, generation }, atRest, service.random);
-    const now = service.clock.now();
-    const tools = { atRest, random: service.random };
-    const dataKeyGenerations = takeOverGenerations(opened.value, record, { accountKey, generation }, now, tools);
+    const made = await protect({ ...keyContextOf(record), generation }, accountKey, input, record, deps);
+    const keys = keepOlderKeys(opened.value, record, { accountKey, generation }, atRest, deps.random);
+    const now = deps.clock.now();
+    const dataKeyGenerations = takeOverGenerations(opened.value, record, { accountKey, generation }, now, {
+      atRest,
+      random: deps.random,
+    });
     return {
       ...made,
-      olderAccountKeys: { phase: 'moving', since: Math.max(now, (kept?.since ?? 0) + 1), keys },
+      olderAccountKeys: { phase: 'moving', since: Math.max(now, (older?.since ?? 0) + 1), keys },
       ...defined({ dataKeyGenerations }),
     };
   } finally {
@@ -100,20 +98,20 @@ export async function renewAccountKey(
 
 /** An account key under the key of the input. Nothing is stored. */
 export async function protect(
-  place: KeyContext,
+  context: KeyContext,
   accountKey: Bytes,
   input: EncryptionInput,
   account: Owned,
-  service: AccountsDeps,
+  deps: AccountsDeps,
 ): Promise<Protected> {
-  const accountKeyGeneration = place.generation;
+  const accountKeyGeneration = context.generation;
   if (input.type === 'SystemKey') {
-    const wrappedAccountKey = await wrapBySystemKey(place, accountKey, service);
-    const proof = { at: service.clock.now() };
+    const wrappedAccountKey = await wrapBySystemKey(context, accountKey, deps);
+    const proof = { at: deps.clock.now() };
     return { encryption: input, wrappedAccountKey, accountKeyGeneration, proof, facts: {} };
   }
-  const { identifier, binding, description, refusedBy } = await acceptCustomerKey(input, account, service);
-  const proven = await wrapByCustomerKey(place, accountKey, binding, description, service);
+  const { identifier, binding, description, refusedBy } = await acceptCustomerKey(input, account, deps);
+  const proven = await wrapByCustomerKey(context, accountKey, binding, description, deps);
   if (!proven.ok) throw refusedBy(proven);
   const { version } = description;
   const follows = identifier.version === undefined;
@@ -133,16 +131,16 @@ export async function protect(
 
 /** The same account key under the same key, encrypted with the current rings. */
 export async function resealAccountKey(
-  place: KeyContext,
+  context: KeyContext,
   accountKey: Bytes,
   encryption: Encryption,
-  service: AccountsDeps,
+  deps: AccountsDeps,
 ): Promise<string> {
-  if (encryption.type === 'SystemKey') return wrapBySystemKey(place, accountKey, service);
+  if (encryption.type === 'SystemKey') return wrapBySystemKey(context, accountKey, deps);
   const { binding, version } = encryption;
-  const described = await service.keyVault.describe(binding, version);
+  const described = await deps.keyVault.describe(binding, version);
   if (!described.ok) throw keyFailure(described.cause, binding, described.observed);
-  const proven = await wrapByCustomerKey(place, accountKey, binding, described.value, service);
+  const proven = await wrapByCustomerKey(context, accountKey, binding, described.value, deps);
   if (!proven.ok) throw keyFailure(proven.cause, binding, proven.observed);
   return proven.value.wrappedAccountKey;
 }

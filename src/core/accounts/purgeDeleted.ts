@@ -11,19 +11,19 @@ import type { DuePurge } from './ports.ts';
 import { findAccount } from './readAccount.ts';
 
 const keyward = { kind: 'keyward', id: 'purge' } as const;
-const rowsAPage = 100;
+const rowsPerPage = 100;
 const purgesAtOnce = 8;
 /** A handler may run for ten minutes, and the next sweep starts after one. */
 const workMs = 45_000;
 
 /** Returns how many accounts it has purged. A failure of one account stops no other one. */
-export async function purgeDeleted(service: AccountsDeps): Promise<number> {
-  const { purgeSchedule, clock } = service;
+export async function purgeDeleted(deps: AccountsDeps): Promise<number> {
+  const { purgeSchedule, clock } = deps;
   const until = clock.monotonic() + workMs;
   let purged = 0;
   for (let after: string | undefined, isLast = false; !isLast && clock.monotonic() < until; ) {
-    const { rows, next } = await purgeSchedule.due(clock.now(), rowsAPage, after);
-    const results = await pLimit(purgesAtOnce).map(rows, (row) => unlessFailed(row, service));
+    const { rows, next } = await purgeSchedule.due(clock.now(), rowsPerPage, after);
+    const results = await pLimit(purgesAtOnce).map(rows, (row) => purgeSafely(row, deps));
     purged += results.filter((isPurged) => isPurged).length;
     isLast = next === undefined;
     after = next;
@@ -31,25 +31,25 @@ export async function purgeDeleted(service: AccountsDeps): Promise<number> {
   return purged;
 }
 
-async function unlessFailed(row: DuePurge, service: AccountsDeps): Promise<boolean> {
+async function purgeSafely(row: DuePurge, deps: AccountsDeps): Promise<boolean> {
   try {
-    return await purge(row, service);
+    return await purge(row, deps);
   } catch (error) {
-    service.log.error('A deleted account was not purged', { account: row.name, error: describeError(error) });
+    deps.log.error('A deleted account was not purged', { account: row.name, error: describeError(error) });
     return false;
   }
 }
 
 /** The clock of this host can be ahead, and a destroyed key does not come back: the tables' clock must agree. */
-async function purge(row: DuePurge, service: AccountsDeps): Promise<boolean> {
+async function purge(row: DuePurge, deps: AccountsDeps): Promise<boolean> {
   if (row.readAt < row.purgeAt) return false;
   const isPurged = await retryLostRaces(async () => {
-    const view = await findAccount(row.name, service);
+    const view = await findAccount(row.name, deps);
     if (view?.record.pendingDeletion?.purgeAt !== row.purgeAt) return false;
-    await shred(view, keyward, service);
+    await shred(view, keyward, deps);
     return true;
   });
-  await finishDelete(row.name, service);
-  await service.purgeSchedule.remove(row);
+  await finishDelete(row.name, deps);
+  await deps.purgeSchedule.remove(row);
   return isPurged;
 }

@@ -6,7 +6,7 @@
  * A crash in between leaves a surplus claim, row or watch, all harmless, and never a surplus record.
  */
 
-import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
+import type { Actor, AuditFacts } from '../audit/auditFacts.ts';
 import { LostRace, retryLostRaces } from '../base/errors.ts';
 import { parseAccountName } from '../base/names.ts';
 import { refuseForeign } from '../customerKey/claims.ts';
@@ -36,20 +36,20 @@ export interface SavedAccount {
 }
 
 /** PUT: creates the account, or changes it to the input. */
-export const putAccount = (change: AccountChange, service: AccountsDeps): Promise<SavedAccount> =>
-  untilWon(change, service, async (current) => {
+export const putAccount = (change: AccountChange, deps: AccountsDeps): Promise<SavedAccount> =>
+  changeAccount(change, deps, async (current) => {
     // A creation that was delayed too long and crashed may have left a key that no ring opens. Its retry must not
     // succeed.
-    if (current !== undefined) await assertRingsOpenStoredKey(current.record, service);
-    const view = await carryOut(planChange(current, change, service), change.actor, service);
+    if (current !== undefined) await assertRingsOpenStoredKey(current.record, deps);
+    const view = await carryOut(planChange(current, change, deps), change.actor, deps);
     return { view, created: current === undefined };
   });
 
 /** PATCH: changes the properties of the input. @throws Refusal AccountNotFound */
-export const patchAccount = (change: AccountChange, service: AccountsDeps): Promise<AccountView> =>
-  untilWon(change, service, (current) => {
+export const patchAccount = (change: AccountChange, deps: AccountsDeps): Promise<AccountView> =>
+  changeAccount(change, deps, (current) => {
     if (current === undefined) throw accountNotFound(change.name);
-    return carryOut(planChange(current, change, service), change.actor, service);
+    return carryOut(planChange(current, change, deps), change.actor, deps);
   });
 
 /**
@@ -57,16 +57,16 @@ export const patchAccount = (change: AccountChange, service: AccountsDeps): Prom
  * again instead. Writers of this process that call no vault take turns at an account, so none of them loses a race to
  * another. A writer that may wait for a vault blocks no other writer.
  */
-function untilWon<T>(
+function changeAccount<T>(
   { name, input, conditions = {}, known }: AccountChange,
-  service: AccountsDeps,
+  deps: AccountsDeps,
   attempt: (current: AccountView | undefined) => Promise<T>,
 ): Promise<T> {
   const folded = parseAccountName(name);
   let read = known?.isRemembered === false ? known : undefined;
   const race = () =>
     retryLostRaces(async () => {
-      const current = read === undefined ? await findAccount(folded, service) : read.view;
+      const current = read === undefined ? await findAccount(folded, deps) : read.view;
       read = undefined;
       checkPreconditions(conditions, current && etagOf(current.record));
       // Deleted since the gate has read it.
@@ -77,38 +77,38 @@ function untilWon<T>(
         throw error instanceof LostRace && conditions.ifMatch !== undefined ? changedDuringCall() : error;
       }
     });
-  return input.encryption === undefined ? service.serialize(folded, race) : race();
+  return input.encryption === undefined ? deps.serialize(folded, race) : race();
 }
 
 const isAuditedNow = (before: ActiveAccount, after: ActiveAccount): boolean =>
   after.auditKeyUse === true && before.auditKeyUse !== true;
 
-async function carryOut(plan: AccountPlan, actor: Actor, service: AccountsDeps): Promise<AccountView> {
+async function carryOut(plan: AccountPlan, actor: Actor, deps: AccountsDeps): Promise<AccountView> {
   switch (plan.kind) {
     case 'create': {
-      const account = { ...plan.account, instanceId: service.random.uuid() };
-      return withKeyUse({ record: account, purpose: 'create', actor }, service, (recording) =>
+      const account = { ...plan.account, instanceId: deps.random.uuid() };
+      return withKeyUse({ record: account, purpose: 'create', actor }, deps, (recording) =>
         createAccount(account, plan.encryption, actor, recording),
       );
     }
     case 'refuseRelease':
-      if (plan.binding !== undefined) await refuseForeign(plan.binding, plan.owner, service);
+      if (plan.binding !== undefined) await refuseForeign(plan.binding, plan.owner, deps);
       throw plan.refusal;
     case 'keep':
       return plan.before;
     case 'saveSettings': {
       const { before, next, facts } = plan;
-      const saved = await saveAccount(storedOf(before), next, facts, service);
-      if (isAuditedNow(before.record, next)) await discardSample(next, service);
-      return savedView(saved, before.watch, service);
+      const saved = await saveAccount(storedOf(before), next, facts, deps);
+      if (isAuditedNow(before.record, next)) await discardSample(next, deps);
+      return savedView(saved, before.watch, deps);
     }
     case 'changeKey': {
       const { before, next, facts: pending, encryption } = plan;
-      return withKeyUse({ record: next, purpose: 'change', actor }, service, async (recording) => {
+      return withKeyUse({ record: next, purpose: 'change', actor }, deps, async (recording) => {
         const key = await changeKey({ ...before, record: next }, encryption, recording);
         const change: AuditFacts = { type: 'AccountKeyChanged', actor };
         const view = await saveKeyChange(before, next, key, { pending, change }, recording);
-        if (isAuditedNow(before.record, next)) await discardSample(view.record, service);
+        if (isAuditedNow(before.record, next)) await discardSample(view.record, deps);
         return view;
       });
     }

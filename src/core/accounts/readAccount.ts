@@ -25,8 +25,8 @@ export interface ReadDeps
  * names counts.
  * @throws DamagedRow after a look was requested when the row is the watch
  */
-export async function findAccount(name: string, tools: ReadDeps): Promise<AccountView | undefined> {
-  const { accounts, bindings, accountCache } = tools;
+export async function findAccount(name: string, deps: ReadDeps): Promise<AccountView | undefined> {
+  const { accounts, bindings, accountCache } = deps;
   const folded = fold(name);
   const guess = accountCache?.bindingOf(folded);
   const readWatch = async (id: string) =>
@@ -39,7 +39,7 @@ export async function findAccount(name: string, tools: ReadDeps): Promise<Accoun
   const binding = found && bindingOf(found);
   accountCache?.noteBinding(folded, binding?.id);
   if (stored === undefined || found === undefined) return undefined;
-  const view = { record: found, etag: stored.etag, readAt: tools.clock.now() };
+  const view = { record: found, etag: stored.etag, readAt: deps.clock.now() };
   if (binding === undefined) return view;
   try {
     const guessed = binding.id === guess ? await early : undefined;
@@ -49,7 +49,7 @@ export async function findAccount(name: string, tools: ReadDeps): Promise<Accoun
     return { ...view, ...defined({ watch: await readWatch(binding.id) }) };
   } catch (error) {
     // A look restores the watch.
-    if (error instanceof DamagedRow) await tools.requestLook?.(binding);
+    if (error instanceof DamagedRow) await deps.requestLook?.(binding);
     throw error;
   }
 }
@@ -65,8 +65,8 @@ export function savedView(
 }
 
 /** @throws Refusal AccountNotFound */
-export async function getAccount(name: string, tools: ReadDeps): Promise<AccountView> {
-  const view = await findAccount(parseAccountName(name), tools);
+export async function getAccount(name: string, deps: ReadDeps): Promise<AccountView> {
+  const view = await findAccount(parseAccountName(name), deps);
   if (view === undefined) throw accountNotFound(name);
   return view;
 }
@@ -83,9 +83,9 @@ export interface AccountPage {
 export async function listAccounts(
   limit: number,
   after: string | undefined,
-  tools: ReadDeps & Pick<AccountsDeps, 'directory'>,
+  deps: ReadDeps & Pick<AccountsDeps, 'directory'>,
 ): Promise<AccountPage> {
-  return readListed(await tools.directory.page(limit, after), tools);
+  return readListed(await deps.directory.page(limit, after), deps);
 }
 
 /**
@@ -95,9 +95,9 @@ export async function listAccountsOf(
   list: ArmPathFilter,
   limit: number,
   after: string | undefined,
-  tools: ReadDeps & Pick<AccountsDeps, 'directory'>,
+  deps: ReadDeps & Pick<AccountsDeps, 'directory'>,
 ): Promise<AccountPage> {
-  const { accounts, ...more } = await readListed(await tools.directory.pageOf(list, limit, after), tools);
+  const { accounts, ...more } = await readListed(await deps.directory.pageOf(list, limit, after), deps);
   return { accounts: accounts.filter(({ record }) => isListed(record.place, list)), ...more };
 }
 
@@ -107,18 +107,18 @@ const isListed = (
 ) => isSameArmPath(place, { subscriptionId, resourceGroup });
 
 /** Each watch once, after the records that name it, however many accounts of the page share it. */
-async function readListed(page: { names: string[]; next?: string }, tools: ReadDeps): Promise<AccountPage> {
+async function readListed(page: { names: string[]; next?: string }, deps: ReadDeps): Promise<AccountPage> {
   const { names, next } = page;
-  const stored = await Promise.all(names.map((name) => unlessDamaged(tools.accounts.read(name))));
+  const stored = await Promise.all(names.map((name) => unlessDamaged(deps.accounts.read(name))));
   const records = stored.flatMap((one) =>
     one === undefined || one === 'damaged' || one.value.lifecycle !== 'active'
       ? []
       : { record: one.value, etag: one.etag },
   );
   const ids = new Set(records.flatMap(({ record }) => bindingIdOf(record) ?? []));
-  const readAt = tools.clock.now();
+  const readAt = deps.clock.now();
   const watches = new Map(
-    await Promise.all([...ids].map(async (id) => [id, await unlessDamaged(tools.bindings.readWatch(id))] as const)),
+    await Promise.all([...ids].map(async (id) => [id, await unlessDamaged(deps.bindings.readWatch(id))] as const)),
   );
   const accounts: AccountView[] = [];
   const damaged = names.filter((_, n) => stored[n] === 'damaged');

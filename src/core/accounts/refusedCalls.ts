@@ -1,4 +1,4 @@
-import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
+import type { Actor, AuditFacts } from '../audit/auditFacts.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
 import { lruCache } from '../base/lruCache.ts';
 import { fold } from '../base/names.ts';
@@ -9,10 +9,10 @@ import type { RefusedCalls } from './processState.ts';
 
 const onceInMs = 60_000;
 const rememberedAtOnce = 10_000;
-const mostOfOneCaller = 30;
+const maxOfOneCaller = 30;
 
 export function createRefusedCalls(
-  tools: Pick<AccountsDeps, 'accounts' | 'serialize' | 'serviceAudit' | 'rings' | 'clock' | 'random'>,
+  deps: Pick<AccountsDeps, 'accounts' | 'serialize' | 'serviceAudit' | 'rings' | 'clock' | 'random'>,
 ): RefusedCalls {
   const auditedAt = lruCache<number>(rememberedAtOnce);
   const callers = lruCache<{ readonly since: number; count: number }>(rememberedAtOnce);
@@ -25,7 +25,7 @@ export function createRefusedCalls(
     const current = known === undefined || now - known.since >= onceInMs ? { since: now, count: 0 } : known;
     current.count += 1;
     callers.set(caller, current);
-    return current.count <= mostOfOneCaller;
+    return current.count <= maxOfOneCaller;
   }
 
   async function write(
@@ -33,18 +33,18 @@ export function createRefusedCalls(
     account: string | undefined,
     facts: AuditFacts,
   ): Promise<void> {
-    if (stored !== undefined && (await appendToChain(stored, [facts], tools))) return;
-    await recordForService([{ ...facts, ...(account === undefined ? {} : { account: fold(account) }) }], tools);
+    if (stored !== undefined && (await appendToChain(stored, [facts], deps))) return;
+    await recordForService([{ ...facts, ...(account === undefined ? {} : { account: fold(account) }) }], deps);
   }
 
   return {
     async audit({ asked, account, ...about }, code, actor) {
-      const stored = account === undefined ? undefined : (await tools.accounts.read(fold(account)))?.value;
+      const stored = account === undefined ? undefined : (await deps.accounts.read(fold(account)))?.value;
       const facts: AuditFacts = { type: 'CallRefused', actor, asked, code, ...about };
       const { key, claim } = about;
       const whose = stored?.instanceId ?? fold(account ?? '');
       const id = JSON.stringify([whose, asked, code, key, claim, actor.kind, actor.id]);
-      const now = tools.clock.monotonic();
+      const now = deps.clock.monotonic();
       const before = auditedAt.get(id);
       if (before !== undefined && now - before < onceInMs) return 'audited';
       const same = underWay.get(id);

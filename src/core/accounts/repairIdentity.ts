@@ -5,7 +5,7 @@
  * key.
  */
 import canonicalize from 'canonicalize';
-import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
+import type { Actor, AuditFacts } from '../audit/auditFacts.ts';
 import { wipe } from '../base/bytes.ts';
 import { defined } from '../base/defined.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
@@ -31,20 +31,20 @@ export function repairIdentity(
   name: string,
   identity: KeyVaultIdentity,
   actor: Actor,
-  service: AccountsDeps,
+  deps: AccountsDeps,
 ): Promise<AccountView> {
   return retryLostRaces(async () => {
-    const current = await getAccount(name, service);
+    const current = await getAccount(name, deps);
     refuseWhilePending(current.record);
     const { record, facts: pending } = catchUp(current.record, current.watch);
     const { rewrappedAt: _ofTheOldBinding, ...encryption } = repairable({ ...current, record });
-    const key = parseKeyIdentifier(encryption.keyIdentifier, service.cloud);
-    const binding = bindingOf(key, service.homeTenantId, identity);
+    const key = parseKeyIdentifier(encryption.keyIdentifier, deps.cloud);
+    const binding = bindingOf(key, deps.homeTenantId, identity);
     if (binding.id === encryption.binding.id)
       throw new Refusal('Conflict', 'The account already reaches its key by this identity.', { target: 'identity' });
-    await refuseForeign(binding, record.owner, service);
+    await refuseForeign(binding, record.owner, deps);
 
-    return withKeyUse({ record, purpose: 'repair', actor }, service, async (recording) => {
+    return withKeyUse({ record, purpose: 'repair', actor }, deps, async (recording) => {
       const repaired = { ...encryption, binding };
       const provenAt = recording.clock.now();
       const opened = await openAccountKey({ ...record, encryption: repaired }, recording);

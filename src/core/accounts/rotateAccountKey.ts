@@ -4,7 +4,7 @@
  * new key and then destroys the older one.
  */
 
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { retryLostRaces } from '../base/errors.ts';
 import { type AccountView, type Encryption, etagOf } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
@@ -25,14 +25,14 @@ export function rotateAccountKey(
   name: string,
   conditions: Preconditions,
   actor: Actor,
-  service: AccountsDeps,
+  deps: AccountsDeps,
 ): Promise<AccountView> {
   return retryLostRaces(async () => {
-    const current = await getAccount(name, service);
+    const current = await getAccount(name, deps);
     refuseUnlessEnabled(current);
     checkPreconditions(conditions, etagOf(current.record));
     const { record, facts: pending } = catchUp(current.record, current.watch);
-    return withKeyUse({ record, purpose: 'rotate', actor }, service, async (recording) => {
+    return withKeyUse({ record, purpose: 'rotate', actor }, deps, async (recording) => {
       const renewed = await renewAccountKey({ ...current, record }, inputOf(record.encryption), recording);
       const change = { type: 'AccountKeyRotated', actor } as const;
       return withPreconditions(conditions, () =>

@@ -1,6 +1,6 @@
 /** Saves an account under another key or with a new one: binds first, then writes, then removes the old row. */
 
-import type { AuditFacts } from '../audit/auditEntry.ts';
+import type { AuditFacts } from '../audit/auditFacts.ts';
 import { fold } from '../base/names.ts';
 import { type AccountView, type ActiveAccount, wrappedByOf } from './account.ts';
 import { bind, confirmWatched, leaveBinding, rowToLeave } from './bindAccount.ts';
@@ -19,16 +19,16 @@ export async function saveKeyChange(
   record: ActiveAccount,
   { proof, facts, ...key }: Protected,
   audit: { readonly pending: readonly AuditFacts[]; readonly change: AuditFacts },
-  service: AccountsDeps,
+  deps: AccountsDeps,
 ): Promise<AccountView> {
-  const leaving = await rowToLeave(record, service);
-  const encryption = await bind(record, key.encryption, proof, service);
+  const leaving = await rowToLeave(record, deps);
+  const encryption = await bind(record, key.encryption, proof, deps);
   const [before, after] = [wrappedByOf(record.encryption), wrappedByOf(encryption)];
   const change: AuditFacts = { before, after, ...audit.change, ...facts };
   const next = { ...record, ...key, encryption };
-  const saved = await saveAccount(storedOf(current), next, [...audit.pending, change], service);
-  const watch = await confirmWatched(encryption, proof, service);
-  await leaveBinding(record.encryption, encryption, leaving, service);
-  if (key.olderAccountKeys !== undefined) await requestRekey(fold(record.name), service);
-  return savedView(saved, watch, service);
+  const saved = await saveAccount(storedOf(current), next, [...audit.pending, change], deps);
+  const watch = await confirmWatched(encryption, proof, deps);
+  await leaveBinding(record.encryption, encryption, leaving, deps);
+  if (key.olderAccountKeys !== undefined) await requestRekey(fold(record.name), deps);
+  return savedView(saved, watch, deps);
 }

@@ -5,9 +5,9 @@ import type { Random } from '../base/effects.ts';
 import { fold } from '../base/names.ts';
 import { KeyMaterialMismatch, nonceLength } from '../crypto/accountKeyEnvelope.ts';
 import {
-  moveOuterLayer,
   openSecret,
   parseSecret,
+  rewrapOuterLayer,
   type SealedKind,
   type SecretContext,
   sealSecret,
@@ -70,9 +70,9 @@ export function revealSecret(
 
 /** An older account key is stored as a secret under its successor. */
 function olderKey(generation: number, accountKey: Bytes, holder: KeyHolder, atRest: Keks): Bytes {
-  const kept = holder.olderAccountKeys?.keys.find((one) => one.generation === generation);
-  if (kept === undefined) throw new KeyMaterialMismatch(`The account has no key of generation ${generation}.`);
-  return openInRecord('accountKeys', { ...kept, generation }, accountKey, holder, atRest);
+  const older = holder.olderAccountKeys?.keys.find((one) => one.generation === generation);
+  if (older === undefined) throw new KeyMaterialMismatch(`The account has no key of generation ${generation}.`);
+  return openInRecord('accountKeys', { ...older, generation }, accountKey, holder, atRest);
 }
 
 /** What the record itself holds under the account key: older account keys, and what data keys are wrapped with. */
@@ -136,7 +136,7 @@ export function resealOuter(stored: Bytes, context: SecretContext, atRest: Keks,
   if (ringGeneration >= ring.generation) return undefined;
   const from = atRestSubkey(atRest.kek(ringGeneration), context.instanceId);
   const to = { subkey: atRestSubkey(ring, context.instanceId), ring, nonce: random.bytes(nonceLength) };
-  return moveOuterLayer(stored, context, from, to);
+  return rewrapOuterLayer(stored, context, from, to);
 }
 
 type OlderKey = OlderAccountKeys['keys'][number];

@@ -26,17 +26,17 @@ export async function serveAccount<T>(
 ): Promise<T> {
   const first = known ?? accountCache.view(account);
   try {
-    const result = await attempt(served(account, first));
+    const result = await attempt(requireServable(account, first));
     if (isWhole(result)) return result;
     discard(result);
   } catch (error) {
     if (!(await first).isRemembered) throw error;
   }
   accountCache.forget(account);
-  return attempt(served(account, accountCache.view(account)));
+  return attempt(requireServable(account, accountCache.view(account)));
 }
 
-async function served(account: string, known: Promise<KnownAccount>): Promise<AccountView> {
+async function requireServable(account: string, known: Promise<KnownAccount>): Promise<AccountView> {
   const { view } = await known;
   if (view === undefined) throw accountNotFound(account);
   refuseUnlessEnabled(view);

@@ -1,8 +1,8 @@
 /** The audit entry for a change of settings. */
 import canonicalize from 'canonicalize';
-import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
+import type { Actor, AuditFacts } from '../audit/auditFacts.ts';
 import { hex, sha256, utf8 } from '../base/bytes.ts';
-import { longestLeaseSeconds } from '../base/policy.ts';
+import { maxLeaseSeconds } from '../base/policy.ts';
 import type { ActiveAccount } from './account.ts';
 
 export type AccountSettings = Pick<ActiveAccount, 'tags' | 'auditKeyUse' | 'leaseSeconds' | 'kept'>;
@@ -16,7 +16,7 @@ export function settingsFacts(before: AccountSettings, after: AccountSettings, a
   const [tags, kept] = [changedNames(before.tags, after.tags), changedNames(before.kept, after.kept)];
   const isLeaseChanged = before.leaseSeconds !== after.leaseSeconds;
   if (tags.length === 0 && kept.length === 0 && !isSwitched && !isLeaseChanged) return [];
-  const textOf = ({ auditKeyUse = false, leaseSeconds = longestLeaseSeconds, ...settings }: AccountSettings): string =>
+  const textOf = ({ auditKeyUse = false, leaseSeconds = maxLeaseSeconds, ...settings }: AccountSettings): string =>
     short({
       ...(tags.length > 0 ? { tags: only(tags, settings.tags) } : {}),
       ...(kept.length > 0 ? { kept: only(kept, settings.kept) } : {}),

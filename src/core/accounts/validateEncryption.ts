@@ -6,7 +6,7 @@
 
 import { wipe } from '../base/bytes.ts';
 import { Refusal } from '../base/errors.ts';
-import { type CustomerKeyInput, checked, factsOf, type Owned } from '../customerKey/acceptCustomerKey.ts';
+import { type CustomerKeyInput, checkFacts, factsOf, type Owned } from '../customerKey/acceptCustomerKey.ts';
 import type { KeyFacts } from '../customerKey/validationChecks.ts';
 import { type Check, isValid } from '../customerKey/validationReport.ts';
 import { proveWrap } from './accountKey.ts';
@@ -31,7 +31,7 @@ export async function validateEncryption(
   name: string,
   input: AccountInput,
   waitSeconds: number,
-  service: AccountsDeps,
+  deps: AccountsDeps,
   permissions: Pick<Permissions, 'owners'> = {},
 ): Promise<Validation> {
   const { encryption } = input;
@@ -39,51 +39,51 @@ export async function validateEncryption(
     throw new Refusal('InvalidRequestContent', "A dry run needs 'properties.encryption'.", {
       target: 'properties.encryption',
     });
-  const current = await findAccount(name, service);
+  const current = await findAccount(name, deps);
   if (current !== undefined) refuseChange(current.record, input);
   const account = current?.record ?? ownedOf(input, permissions);
   if (encryption.type === 'SystemKey') return { valid: true, checks: [] };
-  return validateKey(encryption, account, waitSeconds, service);
+  return validateKey(encryption, account, waitSeconds, deps);
 }
 
 export async function validateKey(
   input: CustomerKeyInput,
   account: Owned,
   waitSeconds: number,
-  service: AccountsDeps,
+  deps: AccountsDeps,
 ): Promise<Validation> {
-  const end = service.clock.now() + waitSeconds * 1000;
+  const end = deps.clock.now() + waitSeconds * 1000;
   for (;;) {
-    const checks = await look(input, account, service);
-    if (!isOnItsWay(checks) || service.clock.now() + retryEveryMs > end) return { valid: isValid(checks), checks };
-    await service.pause(retryEveryMs);
+    const checks = await runChecks(input, account, deps);
+    if (!isOnItsWay(checks) || deps.clock.now() + retryEveryMs > end) return { valid: isValid(checks), checks };
+    await deps.pause(retryEveryMs);
   }
 }
 
 /** Role assignments take up to 10 minutes (Azure RBAC docs, "Troubleshoot"), and look like no grant until then. */
 const isOnItsWay = (checks: readonly Check[]): boolean => checks.some(({ cause }) => cause === 'KeyPermissionDenied');
 
-async function look(input: CustomerKeyInput, account: Owned, service: AccountsDeps): Promise<readonly Check[]> {
-  return checked(await tried(await factsOf(input, account, service), service), account, service);
+async function runChecks(input: CustomerKeyInput, account: Owned, deps: AccountsDeps): Promise<readonly Check[]> {
+  return checkFacts(await tryUnwrap(await factsOf(input, account, deps), deps), account, deps);
 }
 
 /**
  * The facts, and the vault's answer to an unwrap: of Keyward's own wrap, or of random bytes where the key could not be
  * read.
  */
-async function tried(facts: KeyFacts, service: AccountsDeps): Promise<KeyFacts> {
+async function tryUnwrap(facts: KeyFacts, deps: AccountsDeps): Promise<KeyFacts> {
   const { identifier, binding, described } = facts;
   if (identifier instanceof Refusal || binding === undefined || described === undefined) return facts;
   if (!described.ok) {
     if (described.cause !== 'KeyPermissionDenied' || identifier.version === undefined) return facts;
-    const probe = await service.keyVault.unwrap(binding, identifier.version, service.random.bytes(256));
+    const probe = await deps.keyVault.unwrap(binding, identifier.version, deps.random.bytes(256));
     if (probe.ok) wipe(probe.value);
     return { ...facts, probe };
   }
   if (!described.value.keyType.startsWith('RSA')) return facts;
-  const payload = service.random.bytes(32);
+  const payload = deps.random.bytes(32);
   try {
-    return { ...facts, proof: await proveWrap(payload, binding, described.value, service) };
+    return { ...facts, proof: await proveWrap(payload, binding, described.value, deps) };
   } finally {
     wipe(payload);
   }

@@ -1,24 +1,25 @@
 /** Saves a record with its audit entry in one batch: the only way to change an account (INV-6, INV-7). */
 import canonicalize from 'canonicalize';
-import { type AuditFacts, appendEntries, appendEntry, emptyChain, headOf, withTrigger } from '../audit/auditEntry.ts';
+import { appendEntries, appendEntry, emptyChain, headOf } from '../audit/auditEntry.ts';
+import { type AuditFacts, withTrigger } from '../audit/auditFacts.ts';
 import { LostRace, Refusal } from '../base/errors.ts';
 import type { Stored } from '../base/stored.ts';
 import type { AccountRecord, AccountView, ActiveAccount } from './account.ts';
 import type { AccountsDeps } from './deps.ts';
 
-type WriteTools = Pick<AccountsDeps, 'accounts' | 'rings' | 'clock' | 'random' | 'trigger'>;
+type WriteDeps = Pick<AccountsDeps, 'accounts' | 'rings' | 'clock' | 'random' | 'trigger'>;
 
 /** @throws LostRace when another caller has taken the name in the meantime. */
 export async function insertAccount(
   record: Omit<ActiveAccount, 'audit' | 'revision'>,
   facts: AuditFacts,
-  tools: WriteTools,
+  deps: WriteDeps,
 ): Promise<Stored<ActiveAccount>> {
-  const { audit } = await tools.rings();
-  const [fact = facts] = withTrigger([facts], tools.trigger);
-  const entry = appendEntry(record.instanceId, emptyChain, fact, tools.clock.now(), audit.newest, tools.random);
+  const { audit } = await deps.rings();
+  const [fact = facts] = withTrigger([facts], deps.trigger);
+  const entry = appendEntry(record.instanceId, emptyChain, fact, deps.clock.now(), audit.newest, deps.random);
   const value = { ...record, revision: 1, audit: headOf(entry) };
-  return { value, etag: await tools.accounts.create(value, [entry]) };
+  return { value, etag: await deps.accounts.create(value, [entry]) };
 }
 
 /** @throws LostRace when another writer was faster. */
@@ -26,10 +27,10 @@ export function saveAccount<T extends AccountRecord>(
   before: Stored<AccountRecord>,
   next: T,
   facts: readonly AuditFacts[],
-  tools: WriteTools,
+  deps: WriteDeps,
 ): Promise<Stored<T>> {
-  const revised = { ...next, revision: before.value.revision + 1, updatedAt: tools.clock.now() };
-  return saveWithSameEtag(before, revised, facts, tools);
+  const revised = { ...next, revision: before.value.revision + 1, updatedAt: deps.clock.now() };
+  return saveWithSameEtag(before, revised, facts, deps);
 }
 
 const maxTries = 5;
@@ -42,26 +43,26 @@ export async function saveWithSameEtag<T extends AccountRecord>(
   before: Stored<AccountRecord>,
   next: T,
   facts: readonly AuditFacts[],
-  tools: WriteTools,
+  deps: WriteDeps,
 ): Promise<Stored<T>> {
-  const { audit } = await tools.rings();
-  const triggered = withTrigger(facts, tools.trigger);
+  const { audit } = await deps.rings();
+  const triggered = withTrigger(facts, deps.trigger);
   let current = before;
   for (let tries = 1; ; tries++) {
-    const now = tools.clock.now();
+    const now = deps.clock.now();
     const { entries, head } = appendEntries(
       next.instanceId,
       current.value.audit,
       triggered,
       now,
       audit.newest,
-      tools.random,
+      deps.random,
     );
     const value = { ...next, audit: head };
     try {
-      return { value, etag: await tools.accounts.save({ value, etag: current.etag }, entries) };
+      return { value, etag: await deps.accounts.save({ value, etag: current.etag }, entries) };
     } catch (error) {
-      const again = error instanceof LostRace && tries < maxTries ? await tools.accounts.read(next.name) : undefined;
+      const again = error instanceof LostRace && tries < maxTries ? await deps.accounts.read(next.name) : undefined;
       if (again === undefined || !isSameButForAudit(again.value, before.value)) throw error;
       current = again;
     }

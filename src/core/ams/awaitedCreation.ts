@@ -6,7 +6,7 @@ import type { EpochMs } from '../base/time.ts';
 import { parseDeferred } from './deferredChange.ts';
 import type { AmsDeps } from './deps.ts';
 import type { Operation } from './operation.ts';
-import type { OperationStore } from './ports.ts';
+import type { DeletionMarks } from './ports.ts';
 
 export interface AwaitedAccount {
   /** As written. */
@@ -49,7 +49,7 @@ function timeOf({ clock, policy }: Pick<AmsDeps, 'clock' | 'policy'>): Period {
 async function awaitedIn(
   operation: Operation | undefined,
   { from, to }: Period,
-  operations: OperationStore,
+  operations: DeletionMarks,
 ): Promise<AwaitedAccount | undefined> {
   if (operation?.status !== 'InProgress' || operation.pending === undefined || operation.startedAt < from)
     return undefined;

@@ -1,9 +1,16 @@
 import type { WorkQueue } from '../base/workQueue.ts';
 import type { SecretsDeps } from '../secrets/deps.ts';
-import type { OperationStore, OperationWork, OrphanedSecretsWork, ResourceStore } from './ports.ts';
+import type {
+  CreationMarks,
+  DeletionMarks,
+  OperationStore,
+  OperationWork,
+  OrphanedSecretsWork,
+  ResourceStore,
+} from './ports.ts';
 
 export interface AmsDeps extends SecretsDeps {
-  readonly resources: ResourceStore;
-  readonly operations: OperationStore;
+  readonly resources: SecretsDeps['resources'] & ResourceStore;
+  readonly operations: OperationStore & DeletionMarks & CreationMarks;
   readonly dailyQueue: SecretsDeps['dailyQueue'] & WorkQueue<OperationWork | OrphanedSecretsWork>;
 }

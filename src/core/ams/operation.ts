@@ -4,7 +4,7 @@
  */
 import type { AccountInput } from '../accounts/planChange.ts';
 import type { Preconditions } from '../accounts/writeAccount.ts';
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import type { ArmPath } from '../base/armPath.ts';
 import type { ErrorCode, ErrorDetail } from '../base/errors.ts';
 import { isGuid } from '../base/names.ts';

@@ -21,16 +21,16 @@ const pageSize = 100;
 /** One page of an account's secrets; where to continue, or undefined at the end. */
 export async function deleteOrphanedSecrets(
   { account, after }: OrphanedSecretsWork,
-  service: AmsDeps,
+  deps: AmsDeps,
 ): Promise<OrphanedSecretsWork | undefined> {
   const page = { limit: pageSize, ...defined({ after }) };
-  const { rows, next } = await service.secrets.page(account, page);
-  const record = (await findAccount(account, service))?.record;
+  const { rows, next } = await deps.secrets.page(account, page);
+  const record = (await findAccount(account, deps))?.record;
   // A deletion removes them with the rest, and nothing is destroyed while it can be taken back.
   if (record === undefined || record.pendingDeletion !== undefined) return undefined;
   let cleared = 0;
-  for (const row of rows) cleared += Number(await removeLeftover(row, record, service, () => isOrphaned(row, service)));
-  if (cleared > 0) service.log.info('Deleted orphaned secrets', { account, cleared });
+  for (const row of rows) cleared += Number(await removeLeftover(row, record, deps, () => isOrphaned(row, deps)));
+  if (cleared > 0) deps.log.info('Deleted orphaned secrets', { account, cleared });
   return next === undefined ? undefined : { visit: 'unnamed', account, after: next };
 }
 
@@ -38,14 +38,14 @@ export async function deleteOrphanedSecrets(
 export async function removeLeftover(
   secret: StoredSecret,
   record: ActiveAccount,
-  service: AmsDeps,
-  isLeft: () => Promise<boolean> = async () => true,
+  deps: AmsDeps,
+  isStillOrphaned: () => Promise<boolean> = async () => true,
 ): Promise<boolean> {
   try {
-    return (await isLeft()) && (await removeSecret(secret, record, keyward, service));
+    return (await isStillOrphaned()) && (await removeSecret(secret, record, keyward, deps));
   } catch (error) {
     const { account, kind, name } = secret.ref;
-    service.log.warn('Left an orphaned secret to the daily pass', {
+    deps.log.warn('Left an orphaned secret to the daily pass', {
       account,
       kind,
       secret: name,
@@ -55,11 +55,11 @@ export async function removeLeftover(
   }
 }
 
-async function isOrphaned({ ref, value }: StoredSecret, service: AmsDeps): Promise<boolean> {
-  if (value.of === undefined || service.clock.now() - value.updatedAt < staleRowMs) return false;
+async function isOrphaned({ ref, value }: StoredSecret, deps: AmsDeps): Promise<boolean> {
+  if (value.of === undefined || deps.clock.now() - value.updatedAt < staleRowMs) return false;
   const resource = resourceAt(ref.account, value.of);
   if (resource === undefined) return false;
-  const row = await service.resources.read(resource);
+  const row = await deps.resources.read(resource);
   // A row that cannot be read may name it.
   if (row?.isDamaged) return false;
   return !namesSecret(row?.value, ref);

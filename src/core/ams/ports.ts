@@ -25,8 +25,6 @@ export interface ResourceStore {
   insert(ref: ResourceRef, row: ResourceRow): Promise<string | undefined>;
   replace(ref: ResourceRef, row: ResourceRow, etag: string): Promise<string | undefined>;
   remove(ref: ResourceRef, etag: string): Promise<boolean>;
-  /** Removes every resource of an account, as `SecretStore.clear` does. @throws LostRace */
-  clear(account: string, recordEtag: string): Promise<string>;
 }
 
 export type ResourceList = Pick<ResourceRef, 'account' | 'type' | 'under'>;
@@ -37,21 +35,27 @@ export interface OperationStore {
   insert(operation: Operation): Promise<void>;
   /** @throws LostRace when the ETag no longer fits. */
   replace(operation: Stored<Operation>): Promise<void>;
+  /**
+   * Deletes some operations of days before the given one (`20261127`), and returns how many: none are left when it is
+   * 0.
+   */
+  clearBefore(day: string): Promise<number>;
+}
+
+export interface DeletionMarks {
   /** Marks that an account was, or is about to be, deleted at its ARM path. The name is folded. */
   markDeleted(account: string, place: ArmPath, at: EpochMs): Promise<void>;
   /** Whether there is such a mark within that time. */
   isDeletedSince(account: string, place: ArmPath, time: { from: EpochMs; to: EpochMs }): Promise<boolean>;
+}
+
+export interface CreationMarks {
   /** Marks that the operation, which is stored, creates its account. */
   markCreation(operation: Operation): Promise<void>;
   /** The last marked operation of the account, begun within that time or earlier on its first day. */
   lastCreation(account: string, time: { from: EpochMs; to: EpochMs }): Promise<Operation | undefined>;
   /** The last marked operation of each account, begun within that time. */
   lastCreations(time: { from: EpochMs; to: EpochMs }): Promise<readonly Operation[]>;
-  /**
-   * Deletes some operations of days before the given one (`20261127`), and returns how many: none are left when it is
-   * 0.
-   */
-  clearBefore(day: string): Promise<number>;
 }
 
 /** Retrying an operation that met an unreachable vault, and deleting operations of past days. */

@@ -7,10 +7,10 @@ import type { ResourceList, StoredResource } from './ports.ts';
 import { pathOfResource, type ResourceRef, resourceNotFound } from './resource.ts';
 
 /** @throws Refusal AccountNotFound | CustomerKeyInaccessible | NotFound */
-export async function getResource(ref: ResourceRef, service: AmsDeps): Promise<StoredResource> {
-  const [{ record }, row] = await Promise.all([accountToServe(ref.account, service), service.resources.read(ref)]);
+export async function getResource(ref: ResourceRef, deps: AmsDeps): Promise<StoredResource> {
+  const [{ record }, row] = await Promise.all([accountToServe(ref.account, deps), deps.resources.read(ref)]);
   if (row?.isDamaged) {
-    logDamagedRow(row, service);
+    logDamagedRow(row, deps);
     throw new Refusal(
       'KeyMaterialMismatch',
       'The stored row of this resource was edited or damaged. Nothing was changed. Restore it from a back-up, or delete the resource and write it again.',
@@ -32,13 +32,13 @@ export async function listResources(
   list: ResourceList,
   limit: number,
   after: string | undefined,
-  service: AmsDeps,
+  deps: AmsDeps,
 ): Promise<ResourcePage> {
   const [{ record }, found] = await Promise.all([
-    accountToServe(list.account, service),
-    service.resources.page(list, limit, after),
+    accountToServe(list.account, deps),
+    deps.resources.page(list, limit, after),
   ]);
-  for (const row of found) if (row.isDamaged) logDamagedRow(row, service);
+  for (const row of found) if (row.isDamaged) logDamagedRow(row, deps);
   const rows = found.filter(({ value }) => value.instanceId === record.instanceId);
   const next = found.length < limit ? undefined : found.at(-1)?.ref.name;
   return next === undefined ? { rows } : { rows, next };

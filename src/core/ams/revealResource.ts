@@ -37,7 +37,7 @@ export async function revealResource(
   { ref, value }: StoredResource,
   shown: (plain: Bytes) => Shown,
   { actor }: Pick<RevealRequest, 'actor'>,
-  service: AmsDeps,
+  deps: AmsDeps,
   deleted: Shown = null,
 ): Promise<Json> {
   const open = async ({ kind, name, at }: NamedSecret) => {
@@ -46,7 +46,7 @@ export async function revealResource(
         target: ref.name,
       });
     try {
-      const { plain } = await revealOne(refOf(ref.account, kind, name), 'SecretsRevealed', { actor }, service);
+      const { plain } = await revealOne(refOf(ref.account, kind, name), 'SecretsRevealed', { actor }, deps);
       try {
         return { at, value: shown(plain) };
       } finally {

@@ -18,25 +18,15 @@ import { patchAccount, putAccount, type SavedAccount } from '../accounts/putAcco
 import { findAccount } from '../accounts/readAccount.ts';
 import type { Preconditions } from '../accounts/writeAccount.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
-import { type ArmPath, isInSubscription } from '../base/armPath.ts';
-import { classOf, isCause, remedyOf } from '../base/causes.ts';
-import { defined } from '../base/defined.ts';
+import type { ArmPath } from '../base/armPath.ts';
 import { KeywardError, LostRace, Refusal, Unavailable } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
 import { bindingOf } from '../customerKey/binding.ts';
 import { parseKeyIdentifier } from '../customerKey/keyIdentifier.ts';
 import { parseDeferred } from './deferredChange.ts';
 import type { AmsDeps } from './deps.ts';
-import {
-  type Basis,
-  type Change,
-  dayOf,
-  type Failure,
-  isOperationId,
-  newOperationId,
-  type Operation,
-  type RequestedChange,
-} from './operation.ts';
+import { type Basis, type Change, newOperationId, type Operation, type RequestedChange } from './operation.ts';
+import { failureOf, isDenial, isUnreachable } from './operationFailure.ts';
 
 const keyward = { kind: 'keyward', id: 'operations' } as const;
 
@@ -54,71 +44,57 @@ export interface Begun {
 export async function beginOperation(
   change: RequestedChange,
   conditions: Preconditions,
-  service: AmsDeps,
+  deps: AmsDeps,
   now: Preconditions = conditions,
 ): Promise<Begun> {
-  const startedAt = service.clock.now();
-  const id = newOperationId(startedAt, service.random.uuid());
+  const startedAt = deps.clock.now();
+  const id = newOperationId(startedAt, deps.random.uuid());
   const about = { id, account: fold(change.account), place: change.input.place, startedAt };
-  const before = await findAccount(change.account, service);
+  const before = await findAccount(change.account, deps);
   try {
-    const { view, created } = await carryOut(change, now, service);
-    const operation = { ...about, status: 'Succeeded' as const, endedAt: service.clock.now() };
-    await service.operations.insert(operation);
+    const { view, created } = await carryOut(change, now, deps);
+    const operation = { ...about, status: 'Succeeded' as const, endedAt: deps.clock.now() };
+    await deps.operations.insert(operation);
     return { operation, view, created };
   } catch (error) {
-    if (!isSilence(error) || isReleaseOf(before, change, service)) throw error;
+    if (!isUnreachable(error) || isReleaseOf(before, change, deps)) throw error;
     const { account, method, input } = change;
     const basis = before === undefined ? {} : { basis: basisOf(before) };
     const deferred = { account, method, input };
-    const pending = { change: deferred, conditions, ...basis, failure: failureOf(error, change, service) };
+    const pending = { change: deferred, conditions, ...basis, failure: failureOf(error, change, deps) };
     const operation = { ...about, status: 'InProgress' as const, pending };
-    await tryAgain(id, service);
-    await service.operations.insert(operation);
-    if (before === undefined) await service.operations.markCreation(operation);
-    await auditDeferred(before, change, id, service);
+    await tryAgain(id, deps);
+    await deps.operations.insert(operation);
+    if (before === undefined) await deps.operations.markCreation(operation);
+    await auditDeferred(before, change, id, deps);
     return { operation, view: before, created: before === undefined };
   }
 }
 
 /** What needs a role of its caller does not wait, because no role is stored (INV-15). */
-const isReleaseOf = (before: AccountView | undefined, { input }: Change, service: AmsDeps): boolean =>
-  before !== undefined && isRelease(before.record, input.encryption, service);
+const isReleaseOf = (before: AccountView | undefined, { input }: Change, deps: AmsDeps): boolean =>
+  before !== undefined && isRelease(before.record, input.encryption, deps);
 
 /** The caller, who is not stored with the operation. */
 async function auditDeferred(
   before: AccountView | undefined,
   { account, actor }: RequestedChange,
   id: string,
-  service: AmsDeps,
+  deps: AmsDeps,
 ): Promise<void> {
   const fact = { type: 'ChangeDeferred', actor, eventId: id } as const;
-  if (before !== undefined && (await appendToChain(before.record, [fact], service))) return;
-  await recordForService([{ ...fact, account: fold(account) }], service);
+  if (before !== undefined && (await appendToChain(before.record, [fact], deps))) return;
+  await recordForService([{ ...fact, account: fold(account) }], deps);
 }
 
 async function carryOut(
   { account, method, input, actor, mayRelease }: RequestedChange,
   conditions: Preconditions,
-  service: AmsDeps,
+  deps: AmsDeps,
 ): Promise<SavedAccount> {
   const change = { name: account, input, conditions, actor, permissions: { mayRelease } };
-  if (method === 'put') return putAccount(change, service);
-  return { view: await patchAccount(change, service), created: false };
-}
-
-/** The customer's vault did not answer, or throttled. Any other failure is Keyward's, and the caller tries again. */
-const isSilence = (error: unknown): error is Unavailable =>
-  error instanceof Unavailable &&
-  !isDenial(error) &&
-  (error.code === 'CustomerKeyUnreachable' || (isCause(error.code) && classOf(error.code) === 'unreachable'));
-
-/** The account's key is denied. Only the customer can end that, so the change does not wait. */
-function isDenial({ code, extras }: KeywardError): boolean {
-  const cause = extras.info?.cause;
-  return (
-    code === 'CustomerKeyUnreachable' && typeof cause === 'string' && isCause(cause) && classOf(cause) === 'denied'
-  );
+  if (method === 'put') return putAccount(change, deps);
+  return { view: await patchAccount(change, deps), created: false };
 }
 
 const tryAgain = (operation: string, { dailyQueue, policy }: AmsDeps) =>
@@ -137,35 +113,35 @@ function requestedKeyOf({ input: { encryption } }: Change, { cloud, homeTenantId
 }
 
 /** One more try, started by a message. Harmless when it comes twice, or too late. */
-export async function continueOperation(id: string, service: AmsDeps): Promise<void> {
-  const stored = await service.operations.read(id);
+export async function continueOperation(id: string, deps: AmsDeps): Promise<void> {
+  const stored = await deps.operations.read(id);
   const { pending, ...operation } = stored?.value ?? {};
   if (stored === undefined || pending === undefined || stored.value.status !== 'InProgress') return;
   const { conditions, basis } = pending;
   const change = parseDeferred(pending.change);
   const save = (value: Operation) =>
-    service.operations.replace({ value, etag: stored.etag }).catch((error: unknown) => {
+    deps.operations.replace({ value, etag: stored.etag }).catch((error: unknown) => {
       // Another message was faster.
       if (!(error instanceof LostRace)) throw error;
     });
   const end = (ending: Pick<Operation, 'status' | 'error'>) =>
-    save({ ...(operation as Operation), ...ending, endedAt: service.clock.now() });
+    save({ ...(operation as Operation), ...ending, endedAt: deps.clock.now() });
   // Its caller has the result, or is about to get it.
-  const isOver = service.clock.now() - stored.value.startedAt >= service.policy.operationTimeoutSeconds * 1000;
+  const isOver = deps.clock.now() - stored.value.startedAt >= deps.policy.operationTimeoutSeconds * 1000;
   if (isOver) return end({ status: 'Failed', error: pending.failure });
   try {
-    if (basis === undefined) await refuseDeleted(stored.value, service);
-    await refuseOvertaken(change, basis, service);
+    if (basis === undefined) await refuseDeleted(stored.value, deps);
+    await refuseOvertaken(change, basis, deps);
     const trigger = { trigger: 'operation', eventId: id } as const;
     const request = { ...change, actor: keyward, mayRelease: false };
-    const { view, created } = await carryOut(request, conditions, { ...service, trigger });
-    if (created) await refuseDeleted(stored.value, service, view);
+    const { view, created } = await carryOut(request, conditions, { ...deps, trigger });
+    if (created) await refuseDeleted(stored.value, deps, view);
   } catch (error) {
     if (!(error instanceof KeywardError)) throw error;
-    const failure = failureOf(error, change, service);
+    const failure = failureOf(error, change, deps);
     if (!(error instanceof Unavailable) || isDenial(error)) return end({ status: 'Failed', error: failure });
-    if (!isSilence(error)) throw error;
-    await tryAgain(id, service);
+    if (!isUnreachable(error)) throw error;
+    await tryAgain(id, deps);
     if (failure.message !== pending.failure.message) await save({ ...stored.value, pending: { ...pending, failure } });
     return;
   }
@@ -182,13 +158,13 @@ export const cancelCreation = (account: string, place: ArmPath, { operations, cl
  */
 async function refuseDeleted(
   { account, place, startedAt }: Operation,
-  service: AmsDeps,
+  deps: AmsDeps,
   made?: AccountView,
 ): Promise<void> {
-  if (!(await service.operations.isDeletedSince(account, place, { from: startedAt, to: service.clock.now() }))) return;
+  if (!(await deps.operations.isDeletedSince(account, place, { from: startedAt, to: deps.clock.now() }))) return;
   if (made !== undefined) {
     const asMade = { ifMatch: etagOf(made.record) };
-    await deleteAccount(account, asMade, keyward, service).catch((error: unknown) => {
+    await deleteAccount(account, asMade, keyward, deps).catch((error: unknown) => {
       // Deleted, and perhaps created again, by a caller who has seen it.
       if (!(error instanceof Refusal) || error.code !== 'PreconditionFailed') throw error;
     });
@@ -197,59 +173,16 @@ async function refuseDeleted(
 }
 
 /** INV-3 holds here as well. An account that was deleted or put under another key since is not changed back. */
-async function refuseOvertaken(change: Change, basis: Basis | undefined, service: AmsDeps): Promise<void> {
-  const view = await findAccount(change.account, service);
+async function refuseOvertaken(change: Change, basis: Basis | undefined, deps: AmsDeps): Promise<void> {
+  const view = await findAccount(change.account, deps);
   if (view !== undefined) refuseUnlessEnabled(view);
   const now = view === undefined ? undefined : basisOf(view);
   if (now?.instanceId === basis?.instanceId && now?.encryption === basis?.encryption) return;
   // An earlier try did it and crashed before it could report that: repeating it changes nothing.
-  const isDone = now !== undefined && now.encryption === requestedKeyOf(change, service);
+  const isDone = now !== undefined && now.encryption === requestedKeyOf(change, deps);
   if (isDone && (basis === undefined || basis.instanceId === now.instanceId)) return;
   throw new Refusal(
     'Conflict',
     'The account was created or deleted, or changed to another key, while this operation waited.',
   );
-}
-
-/** Callers see code and message only, and the two contain cause and remedy. */
-function failureOf({ code, message, extras }: KeywardError, change: Change, service: AmsDeps): Failure {
-  const { info, details } = extras;
-  const cause = info?.cause ?? (isCause(code) ? code : undefined);
-  const withCause = cause === undefined || cause === code ? message : `${message} Cause: ${cause}.`;
-  const remedy = typeof cause === 'string' && isCause(cause) ? remedyOf(cause, keyIn(change, service)) : '';
-  const others = (details ?? []).map((detail) => detail.message).filter((text) => !message.includes(text));
-  const whole = [withCause, message.includes(remedy) ? '' : remedy, ...others].filter(Boolean).join(' ');
-  return { code, message: whole, ...defined({ details }) };
-}
-
-function keyIn({ input }: Change, { cloud }: AmsDeps): { vaultName: string; keyName: string } {
-  if (input.encryption?.type !== 'CustomerKey') return { vaultName: '<vault>', keyName: '<key>' };
-  return parseKeyIdentifier(input.encryption.keyIdentifier, cloud);
-}
-
-/** How long after its time an operation may still be processed: a message that failed is tried five more times. */
-const graceMs = 120_000;
-
-/**
- * The operation, for callers of its own subscription. One that was given up without a result has failed.
- * @throws Refusal NotFound
- */
-export async function findOperation(id: string, subscriptionId: string, service: AmsDeps): Promise<Operation> {
-  const found = isOperationId(fold(id)) ? (await service.operations.read(fold(id)))?.value : undefined;
-  if (found === undefined || !isInSubscription(found.place, { subscriptionId }))
-    throw new Refusal('NotFound', 'This subscription has no such operation. Operations are stored for two days.', {
-      target: 'operationId',
-    });
-  const latest = found.startedAt + service.policy.operationTimeoutSeconds * 1000 + graceMs;
-  if (found.status !== 'InProgress' || service.clock.now() < latest) return found;
-  const message = 'The operation was given up before its change. Send the change again.';
-  const error = found.pending?.failure ?? { code: 'ServiceUnavailable', message };
-  return { ...found, status: 'Failed', endedAt: latest, error };
-}
-
-const retainedMs = 2 * 86_400_000;
-
-/** Deletes some operations of past days. Returns whether there are more. */
-export async function clearOperations({ operations, clock }: AmsDeps): Promise<boolean> {
-  return (await operations.clearBefore(dayOf(clock.now() - retainedMs))) > 0;
 }

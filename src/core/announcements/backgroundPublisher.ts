@@ -16,7 +16,7 @@ import type { Log } from '../base/log.ts';
 import { measure } from '../base/metrics.ts';
 import type { AnnouncementsDeps } from './deps.ts';
 import { decisionAfterLostRace } from './outboxDecision.ts';
-import type { Announcer, Outbox, PublishTools } from './ports.ts';
+import type { Announcer, Outbox, PublishDeps } from './ports.ts';
 import { type Due, publishDue } from './publish.ts';
 
 interface Task extends Due {
@@ -25,11 +25,11 @@ interface Task extends Due {
 }
 
 /** Entries that wait in this process. Further ones are left to the sweep. */
-const mostWaiting = 1_000;
+const maxWaiting = 1_000;
 
-type Tools = PublishTools & { readonly outbox: Outbox } & Pick<AnnouncementsDeps, 'clock' | 'random' | 'log'>;
+type Deps = PublishDeps & { readonly outbox: Outbox } & Pick<AnnouncementsDeps, 'clock' | 'random' | 'log'>;
 
-export function createAnnouncer({ source, topic, outbox, clock, random, log }: Tools): Announcer {
+export function createAnnouncer({ source, topic, outbox, clock, random, log }: Deps): Announcer {
   let waiting: Task[] = [];
   let count = 0;
   let isAtWork = false;
@@ -49,13 +49,13 @@ export function createAnnouncer({ source, topic, outbox, clock, random, log }: T
   }
 
   async function announce(tasks: readonly Task[]): Promise<void> {
-    const due = (await Promise.all(tasks.map(committed))).filter((one) => one !== undefined);
+    const due = (await Promise.all(tasks.map(findCommitted))).filter((one) => one !== undefined);
     const { published, left, failure } = await publishDue(due, { topic, outbox, source });
     tally.add('published', published);
     tally.add('failed', entriesIn(left), failure?.status);
   }
 
-  async function committed(task: Task): Promise<Due | undefined> {
+  async function findCommitted(task: Task): Promise<Due | undefined> {
     if (!task.isLost) return task;
     try {
       if (decisionAfterLostRace(task.row, await outbox.entries(task.row)) === 'announce') return task;
@@ -66,9 +66,9 @@ export function createAnnouncer({ source, topic, outbox, clock, random, log }: T
     return undefined;
   }
 
-  function later(task: Task): void {
+  function enqueue(task: Task): void {
     const entries = task.entries.length;
-    if (count + entries > mostWaiting) {
+    if (count + entries > maxWaiting) {
       tally.add('deferred', entries);
       return;
     }
@@ -86,15 +86,15 @@ export function createAnnouncer({ source, topic, outbox, clock, random, log }: T
       if (first === undefined) return write();
       tally.report(log);
       const hashes = entries.map(({ hash }) => hash);
-      const place = { chain: first.chain, first: first.sequence, hashes };
-      const row = { ...place, id: random.uuid(), subject, at: clock.now() };
+      const position = { chain: first.chain, first: first.sequence, hashes };
+      const row = { ...position, id: random.uuid(), subject, at: clock.now() };
       await outbox.put(row);
       try {
         const result = await write();
-        later({ row, entries });
+        enqueue({ row, entries });
         return result;
       } catch (error) {
-        if (error instanceof LostRace) later({ row, entries, isLost: true });
+        if (error instanceof LostRace) enqueue({ row, entries, isLost: true });
         throw error;
       }
     },

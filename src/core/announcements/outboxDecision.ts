@@ -14,9 +14,9 @@ import type { OutboxRow, StoredEntries } from './ports.ts';
 
 export type OutboxDecision = 'announce' | 'wait' | 'drop' | 'unreadable';
 
-export function outboxDecision(row: OutboxRow, standing: StoredEntries, now: EpochMs): OutboxDecision {
-  if (isOf(row, standing)) return 'announce';
-  const { entries, unreadable } = standing;
+export function outboxDecision(row: OutboxRow, stored: StoredEntries, now: EpochMs): OutboxDecision {
+  if (isOf(row, stored)) return 'announce';
+  const { entries, unreadable } = stored;
   if (entries.some(({ hash }) => !row.hashes.includes(hash))) return 'drop';
   if (unreadable > 0) return 'unreadable';
   if (now - row.at <= olderKeyWaitMs) return 'wait';
@@ -28,8 +28,8 @@ export function outboxDecision(row: OutboxRow, standing: StoredEntries, now: Epo
  * an entry does not belong to this writer: in a chain's next position it makes every writer lose, and no writer's row
  * is left.
  */
-export const decisionAfterLostRace = (row: OutboxRow, standing: StoredEntries): 'announce' | 'drop' =>
-  isOf(row, standing) ? 'announce' : 'drop';
+export const decisionAfterLostRace = (row: OutboxRow, stored: StoredEntries): 'announce' | 'drop' =>
+  isOf(row, stored) ? 'announce' : 'drop';
 
 const isOf = ({ hashes }: OutboxRow, { entries }: StoredEntries): boolean =>
   entries.length === hashes.length && entries.every(({ hash }, index) => hash === hashes[index]);

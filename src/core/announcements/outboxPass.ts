@@ -10,6 +10,7 @@ import { describeError, Unavailable } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { measure } from '../base/metrics.ts';
 import type { EpochMs } from '../base/time.ts';
+import { busy, withLock } from '../base/workLock.ts';
 import type { Ring } from '../rings/ring.ts';
 import { logPublishFailure } from './backgroundPublisher.ts';
 import type { AnnouncementsDeps } from './deps.ts';
@@ -21,7 +22,7 @@ import { type Due, publishDue } from './publish.ts';
 const waitMs = 60_000;
 /** The sweep and the pass have had their time: an entry that waits longer is late. */
 const lateMs = 180_000;
-const rowsAPage = 100;
+const rowsPerPage = 100;
 const rowsCounted = 1_000;
 const rowsJudged = 20;
 const readsAtOnce = 8;
@@ -29,10 +30,10 @@ const readsAtOnce = 8;
 const passMs = 60_000;
 const busyDelayMs = 5_000;
 
-type Tools = Pick<AnnouncementsDeps, 'announcer' | 'dailyQueue' | 'clock' | 'log'>;
+type Deps = Pick<AnnouncementsDeps, 'announcer' | 'dailyQueue' | 'clock' | 'log'>;
 
 /** With every sweep: a wake-up where entries wait, and the age of the oldest. */
-export async function wakeAnnouncing({ announcer, dailyQueue, clock, log }: Tools): Promise<void> {
+export async function wakeAnnouncing({ announcer, dailyQueue, clock, log }: Deps): Promise<void> {
   if (announcer === undefined) return;
   announcer.report();
   const now = clock.now();
@@ -45,23 +46,16 @@ export async function wakeAnnouncing({ announcer, dailyQueue, clock, log }: Tool
 
 const oldestOf = (rows: readonly OutboxRow[]): EpochMs => Math.min(...rows.map(({ at }) => at));
 
-export async function announceWaiting(after: string | undefined, service: AnnouncementsDeps): Promise<void> {
-  const { announcer, vaults, clock, dailyQueue } = service;
+export async function announceWaiting(after: string | undefined, deps: AnnouncementsDeps): Promise<void> {
+  const { announcer, clock, dailyQueue } = deps;
   if (announcer === undefined) return;
   const until = clock.now() + passMs;
-  const ticket = await vaults.beginWork('announcements', 2 * passMs);
-  if (ticket === undefined) {
+  const pass = () => passUntil(until, after, announcer, deps);
+  const next = await withLock('announcements', 2 * passMs, pass, deps);
+  if (next === busy) {
     // Another pass is running. A message that continues a pass must not be lost: no other reaches its position.
     if (after !== undefined) await dailyQueue.send({ visit: 'announcements', after }, busyDelayMs);
-    return;
-  }
-  let next = after;
-  try {
-    next = await passUntil(until, after, announcer, service);
-  } finally {
-    await vaults.endWork('announcements', ticket);
-  }
-  if (next !== undefined) await dailyQueue.send({ visit: 'announcements', after: next });
+  } else if (next !== undefined) await dailyQueue.send({ visit: 'announcements', after: next });
 }
 
 /** Where to continue; undefined at the end, and where the topic fails: the next sweep starts another pass. */
@@ -69,29 +63,29 @@ async function passUntil(
   until: EpochMs,
   from: string | undefined,
   announcer: Announcer,
-  service: AnnouncementsDeps,
+  deps: AnnouncementsDeps,
 ): Promise<string | undefined> {
   let after = from;
   do {
-    const before = service.clock.now() - waitMs;
-    const { rows, next } = await announcer.outbox.page({ before, limit: rowsAPage, after });
-    const due = await dueOf(rows, announcer, service);
-    if ((await publishAll(due, announcer, service)) === 'failed') return undefined;
+    const before = deps.clock.now() - waitMs;
+    const { rows, next } = await announcer.outbox.page({ before, limit: rowsPerPage, after });
+    const due = await dueOf(rows, announcer, deps);
+    if ((await publishAll(due, announcer, deps)) === 'failed') return undefined;
     after = next;
-  } while (after !== undefined && service.clock.now() < until);
+  } while (after !== undefined && deps.clock.now() < until);
   return after;
 }
 
 /** Rows to publish with their entries, in order. Rows that never will be are deleted. */
-async function dueOf(rows: readonly OutboxRow[], { outbox }: Announcer, service: AnnouncementsDeps): Promise<Due[]> {
-  const { clock, log } = service;
+async function dueOf(rows: readonly OutboxRow[], { outbox }: Announcer, deps: AnnouncementsDeps): Promise<Due[]> {
+  const { clock, log } = deps;
   if (rows.length === 0) return [];
-  const { audit } = await service.rings();
+  const { audit } = await deps.rings();
   const visited = await pLimit(readsAtOnce).map(rows, async (row): Promise<Due | undefined> => {
     try {
-      const standing = await outbox.entries(row);
-      const { entries } = standing;
-      const decision = outboxDecision(row, standing, clock.now());
+      const stored = await outbox.entries(row);
+      const { entries } = stored;
+      const decision = outboxDecision(row, stored, clock.now());
       if (decision === 'drop') await outbox.remove(row);
       if (decision === 'unreadable') logUnreadableRow(row, 'noEntry', log);
       if (decision !== 'announce') return undefined;
@@ -179,9 +173,9 @@ export async function isLate(
   const now = clock.now();
   const { rows } = await outbox.page({ before: now - lateMs, limit: rowsCounted });
   const isWaiting = async (row: OutboxRow) => {
-    const standing = await outbox.entries(row);
-    if (outboxDecision(row, standing, now) !== 'announce') return false;
-    return areOurs(row, standing.entries, (await rings()).audit);
+    const stored = await outbox.entries(row);
+    if (outboxDecision(row, stored, now) !== 'announce') return false;
+    return areOurs(row, stored.entries, (await rings()).audit);
   };
   for (const row of rows.filter(({ isRefused }) => isRefused !== true).slice(0, rowsJudged))
     if (await isWaiting(row)) return true;

@@ -59,14 +59,14 @@ export interface AnnouncementTopic {
   publish(announcements: readonly Announcement[]): Promise<Published>;
 }
 
-export interface PublishTools {
+export interface PublishDeps {
   readonly topic: AnnouncementTopic;
   readonly outbox: Pick<Outbox, 'remove'>;
   /** The `source` of all announcements of this service. */
   readonly source: string;
 }
 
-export interface Announcer extends PublishTools {
+export interface Announcer extends PublishDeps {
   readonly outbox: Outbox;
   /**
    * Runs a write that commits these entries of one chain, and publishes them after it.

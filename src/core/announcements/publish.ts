@@ -7,7 +7,7 @@ import pLimit from 'p-limit';
 import type { AuditEntry } from '../audit/auditEntry.ts';
 import { defined } from '../base/defined.ts';
 import { type Announcement, announcementOf } from './announcement.ts';
-import type { Outbox, OutboxRow, Published, PublishTools } from './ports.ts';
+import type { Outbox, OutboxRow, PublishDeps, Published } from './ports.ts';
 
 /**
  * Azure Event Grid: 1 MB and 5,000 events per request. What the SDK adds to each event is less than the allowance here.
@@ -29,20 +29,20 @@ export interface Outcome {
   readonly failure?: Exclude<Published, { outcome: 'published' }>;
 }
 
-/** In the order given. Stops where the topic does not answer; a refused batch stops none behind it. */
-export async function publishDue(due: readonly Due[], tools: PublishTools): Promise<Outcome> {
+/** In the order given. Stops where the topic does not answer; a refused batch stops none after it. */
+export async function publishDue(due: readonly Due[], deps: PublishDeps): Promise<Outcome> {
   let published = 0;
   const left: Due[] = [];
   let failure: Outcome['failure'];
-  for (const batch of batchesOf(due, tools.source)) {
+  for (const batch of batchesOf(due, deps.source)) {
     if (failure?.outcome === 'failed') {
       left.push(...batch.due);
       continue;
     }
-    const answer = await tools.topic.publish(batch.announcements);
+    const answer = await deps.topic.publish(batch.announcements);
     if (answer.outcome === 'published') {
       published += batch.announcements.length;
-      await removeRows(batch.due, tools.outbox);
+      await removeRows(batch.due, deps.outbox);
     } else {
       failure = answer.outcome === 'failed' ? answer : (failure ?? answer);
       left.push(...batch.due);

@@ -1,20 +1,30 @@
 /**
- * The stores, with every committed entry published. Every batch that holds an entry passes one of these five functions,
+ * The stores, with every committed entry published. Every batch that holds an entry passes one of these six functions,
  * so no use case can forget it or has to know of it.
  */
 import type { AccountRecord } from '../accounts/account.ts';
-import type { AccountsDeps } from '../accounts/deps.ts';
+import type { AccountWriter } from '../accounts/ports.ts';
+import type { ServiceAuditStore } from '../audit/ports.ts';
 import type { Binding } from '../customerKey/binding.ts';
 import { versionlessIdentifier } from '../customerKey/keyIdentifier.ts';
+import type { WatchStore } from '../watch/ports.ts';
 import type { ChainSubject } from './announcement.ts';
 import type { Announcer } from './ports.ts';
 
-export type AnnouncedStores = Pick<AccountsDeps, 'accounts' | 'bindings' | 'serviceAudit'>;
+/** The stores whose functions commit entries. */
+export interface AuditedStores<A extends AccountWriter, B extends WatchWriter, S extends ServiceAuditWriter> {
+  readonly accounts: A;
+  readonly bindings: B;
+  readonly serviceAudit: S;
+}
 
-export function announcing(
-  { accounts, bindings, serviceAudit }: AnnouncedStores,
+export type WatchWriter = Pick<WatchStore, 'createWatch' | 'saveWatch'>;
+export type ServiceAuditWriter = Pick<ServiceAuditStore, 'append'>;
+
+export function announcing<A extends AccountWriter, B extends WatchWriter, S extends ServiceAuditWriter>(
+  { accounts, bindings, serviceAudit }: AuditedStores<A, B, S>,
   { commit }: Pick<Announcer, 'commit'>,
-): AnnouncedStores {
+): AuditedStores<A, B, S> {
   return {
     accounts: {
       ...accounts,

@@ -65,15 +65,24 @@ export interface VerifiedHead extends ChainHead {
   readonly at: EpochMs;
 }
 
+/** The progress and the result of verifications of all chains. */
 export interface VerificationStore {
   /** Without a value when the row is damaged. */
   read(): Promise<Stored<VerificationState | undefined> | undefined>;
   /** Returns the new ETag. @throws LostRace */
   save(state: VerificationState, etag: string | undefined): Promise<string>;
+}
+
+/** The heads of chains at their last verifications. */
+export interface VerifiedHeads {
   verifiedHead(chain: string): Promise<VerifiedHead | undefined>;
   saveHead(chain: string, head: VerifiedHead): Promise<void>;
   /** Chains whose head was last verified before this moment; at most `limit`. */
   notVerifiedSince(at: EpochMs, limit: number): Promise<readonly string[]>;
+}
+
+/** Signed pages of verified heads. */
+export interface CheckpointStore {
   saveCheckpoint(row: CheckpointRow): Promise<void>;
   /** In order, the oldest first. `after`: the `next` of the previous page. */
   checkpoints(

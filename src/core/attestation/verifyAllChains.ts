@@ -24,7 +24,7 @@ const dueAfterMs = 20 * hourMs;
 const verificationLateMs = 36 * hourMs;
 const keepCheckpointsMs = 30 * 24 * hourMs;
 /** A page of heads is one row, and the token of one checkpoint. */
-const chainsACheckpoint = 100;
+const chainsPerCheckpoint = 100;
 /** The same number as the vaults that a worker of the sweep looks at in parallel. */
 const partitionsAtOnce = 16;
 const messageMs = 60_000;
@@ -72,7 +72,7 @@ async function nextPage(
   const heads: ChainHeadOf[] = [];
   let run: VerificationRun | undefined = from;
   let reached = from;
-  while (run !== undefined && heads.length < chainsACheckpoint && deps.clock.monotonic() < until) {
+  while (run !== undefined && heads.length < chainsPerCheckpoint && deps.clock.monotonic() < until) {
     run = await step(run, heads, deps);
     reached = run ?? reached;
   }
@@ -106,13 +106,13 @@ async function step(
     return table === undefined ? undefined : { ...rest, table };
   }
   const results = await Promise.allSettled(
-    partitions.map((partition, n) => verifiedIn(run.table, partition, n === 0 ? partial : undefined, deps)),
+    partitions.map((partition, n) => verifyPartition(run.table, partition, n === 0 ? partial : undefined, deps)),
   );
   let now: VerificationRun = run;
   for (const [n, result] of results.entries()) {
     // Waits for all of them, so that none runs after the message has failed.
     if (result.status === 'rejected') throw result.reason;
-    for (const { chain, seen } of result.value.chains) now = counted(now, chain, seen, heads, deps);
+    for (const { chain, seen } of result.value.chains) now = countChain(now, chain, seen, heads, deps);
     // The next message verifies the chains of the later partitions again.
     if (result.value.unfinished !== undefined) return { ...now, partial: result.value.unfinished };
     now = { ...now, after: partitions[n] ?? '' };
@@ -125,7 +125,7 @@ interface VerifiedPartition {
   readonly unfinished?: NonNullable<VerificationRun['partial']>;
 }
 
-async function verifiedIn(
+async function verifyPartition(
   table: VerificationRun['table'],
   partition: string,
   partial: VerificationRun['partial'],
@@ -135,7 +135,7 @@ async function verifiedIn(
   for (const chain of await chainsIn(table, partition, deps)) {
     if (partial !== undefined && chain.id < partial.chain) continue;
     const after = partial?.chain === chain.id ? partial.verified : undefined;
-    const seen = await verified(chain, after, deps);
+    const seen = await verifyOne(chain, after, deps);
     if (seen === undefined) continue;
     if (seen.result === 'unfinished') return { chains, unfinished: { chain: chain.id, verified: seen.verified } };
     chains.push({ chain, seen });
@@ -166,7 +166,7 @@ async function chainsIn(table: VerificationRun['table'], partition: string, deps
 }
 
 /** Undefined: there is no chain, only rows of another writer. */
-async function verified(chain: Chain, after: ChainHead | undefined, deps: AttestationDeps) {
+async function verifyOne(chain: Chain, after: ChainHead | undefined, deps: AttestationDeps) {
   const known = await deps.verifications.verifiedHead(chain.id);
   const announced = known === undefined ? [] : [{ sequence: known.sequence, hash: known.hash }];
   try {
@@ -177,7 +177,7 @@ async function verified(chain: Chain, after: ChainHead | undefined, deps: Attest
   }
 }
 
-function counted(
+function countChain(
   run: VerificationRun,
   { id: chain, account }: Chain,
   { broken, verified: head, result }: Verification,

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { causes } from '../base/causes.ts';
 import { errorCodes } from '../base/errorCatalogue.ts';
 import { dataKeyOperations } from '../base/vocabulary.ts';
-import { type AuditFacts, keyPurposes, sensitiveCalls, triggers } from './auditEntry.ts';
+import { type AuditFacts, keyPurposes, sensitiveCalls, triggers } from './auditFacts.ts';
 
 const text = z.string().min(1);
 const count = z.int().min(0);

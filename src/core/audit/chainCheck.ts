@@ -26,7 +26,6 @@ export const flaws = {
 
 export const flawNames = Object.keys(flaws) as readonly Flaw[];
 
-/** One row of a chain. */
 export interface ChainRow {
   /** The sequence number in its row key; 0 when there is none. */
   readonly position: number;

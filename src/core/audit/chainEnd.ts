@@ -14,17 +14,17 @@ interface ReadableChain {
   page(request: ChainPageRequest): Promise<ChainPage>;
 }
 
-export interface PlacedEntry {
+export interface PositionedEntry {
   readonly position: number;
   /** Undefined: Keyward did not write the stored row. */
   readonly entry: AuditEntry | undefined;
 }
 
 /**
- * In order. Rows whose keys are no sequence numbers are left out, and so are foreign rows behind a gap: a writer of the
+ * In order. Rows whose keys are no sequence numbers are left out, and so are foreign rows after a gap: a writer of the
  * table can put them at any position, and the chain would continue there. @throws Unavailable
  */
-export async function* placedEntries({ id, page }: ReadableChain, audit: Keks): AsyncGenerator<PlacedEntry> {
+export async function* positionedEntries({ id, page }: ReadableChain, audit: Keks): AsyncGenerator<PositionedEntry> {
   let last = 0;
   for (let request: ChainPageRequest | undefined = { limit: pageSize }; request !== undefined; ) {
     const { rows, next }: ChainPage = await page(request);
@@ -41,7 +41,7 @@ export async function* placedEntries({ id, page }: ReadableChain, audit: Keks): 
 }
 
 /** The head after this row. The hash of a damaged entry is unknown, and the next entry follows none. */
-export const headBehind = ({ position, entry }: PlacedEntry): ChainHead => ({
+export const headAfter = ({ position, entry }: PositionedEntry): ChainHead => ({
   sequence: position,
   hash: entry?.hash ?? '',
 });

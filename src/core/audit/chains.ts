@@ -14,7 +14,7 @@ import type { ChainPage, ChainPageRequest, Tombstone } from './ports.ts';
 import type { SecretVersions } from './secretsCheck.ts';
 import { serviceChain } from './serviceAudit.ts';
 
-type ChainTools = Pick<AuditDeps, 'accounts' | 'bindings' | 'serviceAudit'>;
+type ChainDeps = Pick<AuditDeps, 'accounts' | 'bindings' | 'serviceAudit'>;
 
 export interface Chain {
   readonly id: string;
@@ -56,30 +56,30 @@ const instanceIn = (row: RawRow<Tombstone | Omit<Tombstone, 'deletedAt'>> | unde
  * without record and tombstone still has entries when a writer has removed those two rows. @throws Refusal
  * AccountNotFound; InvalidParameter when the record is damaged and only an id can select the account
  */
-export async function accountChain(name: string, instanceId: string | undefined, tools: ChainTools): Promise<Chain> {
+export async function accountChain(name: string, instanceId: string | undefined, deps: ChainDeps): Promise<Chain> {
   const folded = parseAccountName(name);
-  const id = instanceId ?? (await latestInstance(folded, tools));
+  const id = instanceId ?? (await latestInstance(folded, deps));
   return {
     id,
     account: folded,
-    head: () => headOfInstance(folded, id, tools),
-    page: (request) => tools.accounts.audit(folded, id, request),
-    secrets: () => secretsOfInstance(folded, id, tools),
+    head: () => headOfInstance(folded, id, deps),
+    page: (request) => deps.accounts.audit(folded, id, request),
+    secrets: () => secretsOfInstance(folded, id, deps),
     absent: new Refusal('NotFound', `No account of the name '${folded}' has, or had, this id.`, {
       target: 'accountId',
     }),
   };
 }
 
-async function latestInstance(name: string, tools: ChainTools): Promise<string> {
-  const row = await tools.accounts.readRaw(name);
+async function latestInstance(name: string, deps: ChainDeps): Promise<string> {
+  const row = await deps.accounts.readRaw(name);
   const present = instanceIn(row)?.instanceId;
   if (present !== undefined) return present;
-  if (row !== undefined) return onlyWithoutTombstone(name, tools);
+  if (row !== undefined) return onlyWithoutTombstone(name, deps);
   let latest: Instance | undefined;
   let after: { after?: string } = {};
   for (;;) {
-    const { tombstones, next } = await tools.accounts.tombstones(name, { limit: 1000, ...after });
+    const { tombstones, next } = await deps.accounts.tombstones(name, { limit: 1000, ...after });
     for (const one of instancesIn(tombstones))
       if (latest === undefined || (one.deletedAt ?? 0) > (latest.deletedAt ?? 0)) latest = one;
     if (next === undefined) break;
@@ -92,7 +92,7 @@ async function latestInstance(name: string, tools: ChainTools): Promise<string> 
 }
 
 /** The instance of a damaged record: the only chain of the name without a tombstone. */
-async function onlyWithoutTombstone(name: string, { accounts }: ChainTools): Promise<string> {
+async function onlyWithoutTombstone(name: string, { accounts }: ChainDeps): Promise<string> {
   const ids = await accounts.chains(name);
   const tombstones = await Promise.all(ids.map((id) => accounts.tombstone(name, id)));
   const [only, ...others] = ids.filter((_, n) => tombstones[n] === undefined);
@@ -110,7 +110,7 @@ const instancesIn = (all: readonly RawRow<Tombstone>[]): Instance[] =>
     return instance === undefined ? [] : [instance];
   });
 
-async function secretsOfInstance(name: string, id: string, { accounts }: ChainTools) {
+async function secretsOfInstance(name: string, id: string, { accounts }: ChainDeps) {
   if (instanceIn(await accounts.readRaw(name))?.instanceId !== id) return undefined;
   const stored = new Map<string, string | undefined>();
   for (let page: ChainPageRequest | undefined = { limit: 1000 }; page !== undefined; ) {
@@ -124,7 +124,7 @@ async function secretsOfInstance(name: string, id: string, { accounts }: ChainTo
   return stored;
 }
 
-async function headOfInstance(name: string, id: string, { accounts }: ChainTools): Promise<ChainHead | 'damaged'> {
+async function headOfInstance(name: string, id: string, { accounts }: ChainDeps): Promise<ChainHead | 'damaged'> {
   const record = await accounts.readRaw(name);
   const present = instanceIn(record);
   if (present?.instanceId === id) return present.audit;
@@ -139,11 +139,11 @@ export interface InstancePage {
 }
 
 /** The present account first, then the deleted ones in the order of their ids. */
-export async function instancesOf(name: string, page: ChainPageRequest, tools: ChainTools): Promise<InstancePage> {
+export async function instancesOf(name: string, page: ChainPageRequest, deps: ChainDeps): Promise<InstancePage> {
   const folded = parseAccountName(name);
   const [record, { tombstones, next }] = await Promise.all([
-    page.after === undefined ? tools.accounts.readRaw(folded) : undefined,
-    tools.accounts.tombstones(folded, page),
+    page.after === undefined ? deps.accounts.readRaw(folded) : undefined,
+    deps.accounts.tombstones(folded, page),
   ]);
   const present = instanceIn(record);
   // An unfinished delete leaves both a record and a tombstone.
@@ -152,7 +152,7 @@ export async function instancesOf(name: string, page: ChainPageRequest, tools: C
   return { instances, ...defined({ next }) };
 }
 
-export function bindingChain(bindingId: string, { bindings }: ChainTools): Chain {
+export function bindingChain(bindingId: string, { bindings }: ChainDeps): Chain {
   const id = fold(bindingId);
   return {
     id,
@@ -162,7 +162,7 @@ export function bindingChain(bindingId: string, { bindings }: ChainTools): Chain
   };
 }
 
-export const ownChain = ({ serviceAudit }: Pick<ChainTools, 'serviceAudit'>): Chain => ({
+export const ownChain = ({ serviceAudit }: Pick<ChainDeps, 'serviceAudit'>): Chain => ({
   id: serviceChain,
   head: async () => {
     const row = await serviceAudit.head();

@@ -50,11 +50,14 @@ export interface ChainPage {
   readonly next?: string;
 }
 
-/** Chains of account instances, and the heads that are stored for them. */
-export interface AccountChainStore {
+export interface AccountChains {
   /** The ids of the account instances that have entries under the name, in order. */
   chains(name: string): Promise<string[]>;
   audit(name: string, instanceId: string, page: ChainPageRequest): Promise<ChainPage>;
+}
+
+/** What a verification compares the end of an account's chain with. */
+export interface ChainedState {
   /**
    * `<kind>/<name>` of each secret that the account has now, with its version, in the order of the table. Undefined:
    * the row is damaged.
@@ -70,7 +73,6 @@ export interface AccountChainStore {
   tombstones(name: string, page: ChainPageRequest): Promise<{ tombstones: RawRow<Tombstone>[]; next?: string }>;
 }
 
-/** Chains of bindings. */
 export interface BindingChainStore {
   /** The watch, even when it is damaged. */
   readRaw(bindingId: string): Promise<RawRow<{ readonly audit: ChainHead }> | undefined>;

@@ -7,18 +7,19 @@ import { DamagedRow } from '../base/damagedRow.ts';
 import { LostRace, retryLostRaces } from '../base/errors.ts';
 import { ringNames } from '../base/vocabulary.ts';
 import type { Keks } from '../crypto/keks.ts';
-import { type AuditFacts, appendEntries, emptyChain } from './auditEntry.ts';
-import { headBehind, placedEntries } from './chainEnd.ts';
+import { appendEntries, emptyChain } from './auditEntry.ts';
+import type { AuditFacts } from './auditFacts.ts';
+import { headAfter, positionedEntries } from './chainEnd.ts';
 import type { AuditDeps } from './deps.ts';
 import type { Sealing, ServiceAuditStore, ServiceHead } from './ports.ts';
 
 export const serviceChain = 'service';
 
-export type ServiceAuditTools = Pick<AuditDeps, 'serviceAudit' | 'rings' | 'clock' | 'random'>;
+export type ServiceAuditDeps = Pick<AuditDeps, 'serviceAudit' | 'rings' | 'clock' | 'random'>;
 
 export async function recordForService(
   facts: readonly AuditFacts[],
-  { serviceAudit, rings, clock, random }: ServiceAuditTools,
+  { serviceAudit, rings, clock, random }: ServiceAuditDeps,
 ): Promise<void> {
   const { audit } = await rings();
   let isOlder = false;
@@ -44,11 +45,11 @@ export async function recordForService(
  */
 export async function provenHead({ audit: page }: Pick<ServiceAuditStore, 'audit'>, audit: Keks): Promise<ServiceHead> {
   let head: ServiceHead = emptyChain;
-  for await (const placed of placedEntries({ id: serviceChain, page }, audit)) {
+  for await (const positioned of positionedEntries({ id: serviceChain, page }, audit)) {
     const { sealing = {} } = head;
     head = {
-      ...headBehind(placed),
-      sealing: placed.entry === undefined ? sealing : sealingAfter(sealing, placed.entry),
+      ...headAfter(positioned),
+      sealing: positioned.entry === undefined ? sealing : sealingAfter(sealing, positioned.entry),
     };
   }
   return head;

@@ -40,21 +40,21 @@ const pageSize = 1000;
  */
 const timeMs = 90_000;
 
-type Tools = Pick<AuditDeps, 'rings' | 'clock' | 'log'>;
+type Deps = Pick<AuditDeps, 'rings' | 'clock' | 'log'>;
 
 /** @throws Refusal NotFound when there are neither rows nor published heads @throws Unavailable */
-export async function verifyChain(chain: Chain, input: VerificationRequest, tools: Tools): Promise<Verification> {
-  const seen = await walk(chain, input, tools);
+export async function verifyChain(chain: Chain, input: VerificationRequest, deps: Deps): Promise<Verification> {
+  const seen = await walk(chain, input, deps);
   const { broken, verified, result } = seen;
   if (result === 'whole' && verified.sequence === 0 && chain.absent !== undefined) throw chain.absent;
   if (broken !== undefined)
-    tools.log.error('Audit verification found a broken chain', { chain: chain.id, account: chain.account, ...broken });
+    deps.log.error('Audit verification found a broken chain', { chain: chain.id, account: chain.account, ...broken });
   return seen;
 }
 
-async function walk(chain: Chain, { after = emptyChain, announced = [] }: VerificationRequest, tools: Tools) {
-  const { audit } = await tools.rings('fresh');
-  const until = tools.clock.monotonic() + timeMs;
+async function walk(chain: Chain, { after = emptyChain, announced = [] }: VerificationRequest, deps: Deps) {
+  const { audit } = await deps.rings('fresh');
+  const until = deps.clock.monotonic() + timeMs;
   const stored = await chain.head();
   const head = stored === 'damaged' ? emptyChain : stored;
   const secrets = after.sequence > 0 || stored === 'damaged' ? undefined : await secretsOf(chain, stored);
@@ -94,7 +94,7 @@ async function walk(chain: Chain, { after = emptyChain, announced = [] }: Verifi
     }
     if (page.next === undefined) break;
     token = page.next;
-    if (tools.clock.monotonic() > until) return ended({ result: 'unfinished' });
+    if (deps.clock.monotonic() > until) return ended({ result: 'unfinished' });
   }
   if (stored === 'damaged') return brokenAt(last.sequence, 'StateDamaged');
   // An entry and its head are written in one batch, and the head was read before the rows. So it is never ahead of them

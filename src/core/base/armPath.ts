@@ -38,12 +38,12 @@ export const isSameArmPath = (one: ArmPath | undefined, two: ArmPath | undefined
   fold(one.resourceGroup) === fold(two.resourceGroup);
 
 /** A path can name the subscription alone. */
-export const isAt = (place: ArmPath | undefined, { subscriptionId, resourceGroup }: PlacePath): boolean =>
+export const isAt = (place: ArmPath | undefined, { subscriptionId, resourceGroup }: PathOrSubscription): boolean =>
   resourceGroup === undefined
     ? isInSubscription(place, { subscriptionId })
     : isSameArmPath(place, { subscriptionId, resourceGroup });
 
-interface PlacePath {
+interface PathOrSubscription {
   readonly subscriptionId: string;
   readonly resourceGroup: string | undefined;
 }

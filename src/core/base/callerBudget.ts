@@ -13,11 +13,11 @@ export interface CallerBudget {
   spend(caller: string): number;
 }
 
-const mostCallers = 10_000;
+const maxCallers = 10_000;
 
 /** A budget of 0 sets no limit. */
 export function callerBudget(clock: Pick<Clock, 'monotonic'>, perMinute: number): CallerBudget {
-  const buckets = lruCache<{ left: number; readonly filledAt: number }>(mostCallers);
+  const buckets = lruCache<{ left: number; readonly filledAt: number }>(maxCallers);
   return {
     spend(caller) {
       if (perMinute === 0) return 0;

@@ -2,27 +2,28 @@
 import { KeywardError } from './errors.ts';
 
 /** The address of a stored row. `table` has no prefix: `accounts`. */
-export interface RowPlace {
+export interface RowAddress {
   readonly table: string;
   readonly partitionKey: string;
   readonly rowKey: string;
 }
 
 /** The address as the operator's calls, logs and audit entries show it. */
-export const placeText = ({ table, partitionKey, rowKey }: RowPlace): string => `${table}/${partitionKey}/${rowKey}`;
+export const addressText = ({ table, partitionKey, rowKey }: RowAddress): string =>
+  `${table}/${partitionKey}/${rowKey}`;
 
 /** Keyward does not act on the row and does not replace it. Other rows are not affected. */
 export class DamagedRow extends KeywardError {
   override readonly name = 'DamagedRow';
-  readonly place: RowPlace;
+  readonly address: RowAddress;
 
-  constructor(place: RowPlace) {
+  constructor(address: RowAddress) {
     super(
       'StateDamaged',
-      `The stored row '${placeText(place)}' is not as Keyward wrote it, so Keyward does not use it. Nothing was changed. Restore the row from a back-up.`,
-      { info: { row: placeText(place) } },
+      `The stored row '${addressText(address)}' is not as Keyward wrote it, so Keyward does not use it. Nothing was changed. Restore the row from a back-up.`,
+      { info: { row: addressText(address) } },
     );
-    this.place = place;
+    this.address = address;
   }
 }
 

@@ -56,7 +56,7 @@ const catalogue = {
     status: 415,
     actor: 'caller',
     meaning: 'The format of the body is not supported.',
-    remedy: 'Send `Content-Type: application/json`.',
+    remedy: 'Send `Content-Type: application/json`, in UTF-8 and without `Content-Encoding`.',
   },
   MethodNotAllowed: {
     status: 405,

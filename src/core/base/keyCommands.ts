@@ -4,7 +4,7 @@
  */
 
 /** Where a key is. The host shows the cloud, and whether it is a Managed HSM. */
-export interface KeyPlace {
+export interface KeyAddress {
   readonly vaultHost: string;
   readonly vaultName: string;
   readonly keyName: string;
@@ -22,38 +22,37 @@ export type ServiceIdentity =
 export const isManagedHsm = (vaultHost: string): boolean => vaultHost.split('.')[1] === 'managedhsm';
 
 /** `--name contoso` or `--hsm-name contoso`, for commands on the vault. */
-export const vaultOptions = ({ vaultHost, vaultName }: KeyPlace): string =>
+export const vaultOptions = ({ vaultHost, vaultName }: KeyAddress): string =>
   `${isManagedHsm(vaultHost) ? '--hsm-name' : '--name'} ${vaultName}`;
 
 /** `--vault-name contoso --name media` or `--hsm-name contoso --name media`, for commands on the key. */
-export const keyOptions = ({ vaultHost, vaultName, keyName }: KeyPlace): string =>
+export const keyOptions = ({ vaultHost, vaultName, keyName }: KeyAddress): string =>
   `${isManagedHsm(vaultHost) ? '--hsm-name' : '--vault-name'} ${vaultName} --name ${keyName}`;
 
-export const versionOptions = (place: KeyPlace, version: string | undefined): string =>
-  version === undefined ? keyOptions(place) : `${keyOptions(place)} --version ${version}`;
+export const versionOptions = (key: KeyAddress, version: string | undefined): string =>
+  version === undefined ? keyOptions(key) : `${keyOptions(key)} --version ${version}`;
 
-export const resourceIdOf = (place: KeyPlace): string =>
-  `"$(az keyvault show ${vaultOptions(place)} --query id -o tsv)"`;
+export const resourceIdOf = (key: KeyAddress): string => `"$(az keyvault show ${vaultOptions(key)} --query id -o tsv)"`;
 
-export const createKey = (place: KeyPlace): string =>
-  `az keyvault key create ${keyOptions(place)} --kty ${isManagedHsm(place.vaultHost) ? 'RSA-HSM' : 'RSA'} --size 3072`;
+export const createKey = (key: KeyAddress): string =>
+  `az keyvault key create ${keyOptions(key)} --kty ${isManagedHsm(key.vaultHost) ? 'RSA-HSM' : 'RSA'} --size 3072`;
 
-export const rotateKey = (place: KeyPlace): string => `az keyvault key rotate ${keyOptions(place)}`;
+export const rotateKey = (key: KeyAddress): string => `az keyvault key rotate ${keyOptions(key)}`;
 
 /** The command removes the key's other tags. */
-export const tagKey = (place: KeyPlace, tag: string, value: string): string =>
-  `az keyvault key set-attributes ${keyOptions(place)} --tags "${tag}=${value}"`;
+export const tagKey = (key: KeyAddress, tag: string, value: string): string =>
+  `az keyvault key set-attributes ${keyOptions(key)} --tags "${tag}=${value}"`;
 
 /** Without a version the command changes the newest one. */
-export const disableKey = (place: KeyPlace, version?: string): string =>
-  `az keyvault key set-attributes ${versionOptions(place, version)} --enabled false`;
+export const disableKey = (key: KeyAddress, version?: string): string =>
+  `az keyvault key set-attributes ${versionOptions(key, version)} --enabled false`;
 
 export const encryptionUserRole = (vaultHost: string): string =>
   isManagedHsm(vaultHost) ? 'Managed HSM Crypto Service Encryption User' : 'Key Vault Crypto Service Encryption User';
 
 /** The role on this one key. */
-export function grantKey(place: KeyPlace, principal: string): string {
-  const { vaultHost, vaultName, keyName } = place;
+export function grantKey(key: KeyAddress, principal: string): string {
+  const { vaultHost, vaultName, keyName } = key;
   const given = `--role "${encryptionUserRole(vaultHost)}" --assignee-object-id ${principal} --assignee-principal-type ServicePrincipal`;
   return isManagedHsm(vaultHost)
     ? `az keyvault role assignment create --hsm-name ${vaultName} ${given} --scope /keys/${keyName}`

@@ -7,10 +7,10 @@ import { lruCache } from './lruCache.ts';
 
 export type Serialize = <T>(key: string, work: () => Promise<T>) => Promise<T>;
 
-const mostKeys = 5_000;
+const maxKeys = 5_000;
 
 export function keyedMutex(): Serialize {
-  const limits = lruCache<LimitFunction>(mostKeys);
+  const limits = lruCache<LimitFunction>(maxKeys);
   return (key, work) => {
     const limit = limits.get(key) ?? pLimit(1);
     limits.set(key, limit);

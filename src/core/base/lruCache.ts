@@ -6,6 +6,6 @@ import { LRUCache } from 'lru-cache';
  * an entry takes its memory when it is added.
  */
 export const lruCache = <V extends object | string | number>(
-  mostEntries: number,
+  maxEntries: number,
   options: Omit<LRUCache.OptionsBase<string, V, unknown>, 'max' | 'maxSize' | 'sizeCalculation'> = {},
-): LRUCache<string, V> => new LRUCache<string, V>({ ...options, maxSize: mostEntries, sizeCalculation: () => 1 });
+): LRUCache<string, V> => new LRUCache<string, V>({ ...options, maxSize: maxEntries, sizeCalculation: () => 1 });

@@ -5,6 +5,7 @@
  */
 import { hex, lengthPrefixed, sha256 } from './bytes.ts';
 import { Refusal } from './errors.ts';
+import { whatItHolds } from './strangeCharacter.ts';
 
 export const maxAccountNameLength = 64;
 /** 3 to 64 characters in any case, so that a GUID fits, with hyphens inside only. */
@@ -26,7 +27,7 @@ export function parseAccountName(name: string): string {
   if (accountNamePattern.test(name)) return fold(name);
   throw new Refusal(
     'InvalidParameter',
-    'An account name has 3 to 64 letters, digits and hyphens, and begins and ends with a letter or digit.',
+    `An account name has 3 to 64 letters, digits and hyphens, and begins and ends with a letter or digit.${whatItHolds(name, /[^A-Za-z0-9-]/)}`,
     { target: 'accountName' },
   );
 }
@@ -45,7 +46,7 @@ export function parseOwner(text: string): string {
   if (ownerPattern.test(text)) return text;
   throw new Refusal(
     'InvalidParameter',
-    'An owner has 1 to 128 letters, digits, dots, underscores, hyphens and @, and begins with a letter or digit.',
+    `An owner has 1 to 128 letters, digits, dots, underscores, hyphens and @, and begins with a letter or digit.${whatItHolds(text, /[^A-Za-z0-9._@-]/)}`,
     { target: 'properties.owner' },
   );
 }

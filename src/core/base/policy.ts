@@ -7,17 +7,17 @@ import { type Cause, classOf, type DeniedCause, type NetworkPolicyCause } from '
 interface NumberRule {
   readonly fallback: number;
   /** The least allowed value; absent: above zero. */
-  readonly least?: number;
-  readonly most: number;
+  readonly min?: number;
+  readonly max: number;
   readonly isCount?: true;
 }
 
-const positiveSeconds = (fallback: number): NumberRule => ({ fallback, most: 86_400 });
-const positiveCount = (fallback: number): NumberRule => ({ fallback, most: 1000, isCount: true });
-const countBetween = (least: number, most: number, fallback: number): NumberRule => ({
+const positiveSeconds = (fallback: number): NumberRule => ({ fallback, max: 86_400 });
+const positiveCount = (fallback: number): NumberRule => ({ fallback, max: 1000, isCount: true });
+const countBetween = (min: number, max: number, fallback: number): NumberRule => ({
   fallback,
-  least,
-  most,
+  min,
+  max,
   isCount: true,
 });
 
@@ -25,8 +25,8 @@ const countBetween = (least: number, most: number, fallback: number): NumberRule
  * The limits, in seconds, of an account's own lease (0 is allowed too). The longer one is also the service's lease,
  * unless a setting shortens it.
  */
-export const leastLeaseSeconds = 60;
-export const longestLeaseSeconds = 300;
+export const minLeaseSeconds = 60;
+export const maxLeaseSeconds = 300;
 
 const rules = {
   lookIntervalHealthySeconds: positiveSeconds(60),
@@ -57,8 +57,8 @@ const rules = {
    * How long an unwrapped account key may stay in the memory of one process, and how much longer while its vault is
    * unreachable.
    */
-  leaseSeconds: positiveSeconds(longestLeaseSeconds),
-  leaseGraceSeconds: { fallback: 600, least: 0, most: 86_400 },
+  leaseSeconds: positiveSeconds(maxLeaseSeconds),
+  leaseGraceSeconds: { fallback: 600, min: 0, max: 86_400 },
   /** How many accounts one message of work re-wraps or updates. Re-wraps also end after a minute. */
   accountsPerMessage: positiveCount(1000),
   /**
@@ -72,7 +72,7 @@ const rules = {
    * The share of a vault's documented limit that re-wraps and looks may use. The rest is for the customer, who owns
    * the vault.
    */
-  vaultSharePercent: { fallback: 25, most: 100 },
+  vaultSharePercent: { fallback: 25, max: 100 },
   /** How many days before its expiry Keyward warns of a key version. Key Vault's own event comes 30 days before. */
   keyNearExpiryDays: positiveCount(30),
   /**
@@ -114,7 +114,10 @@ interface PolicyProblem {
 /** The policy with these numbers, as settings have them, and the defaults of all others; or what is wrong with them. */
 export function readPolicy(given: Readonly<Partial<Record<keyof Policy, string>>>): Policy | PolicyProblem[] {
   const read = policyNames.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]] as const]));
-  const policy = { ...defaultPolicy, ...Object.fromEntries(read.map(([name, text]) => [name, parsed(name, text)])) };
+  const policy = {
+    ...defaultPolicy,
+    ...Object.fromEntries(read.map(([name, text]) => [name, parseValue(name, text)])),
+  };
   const problems = read.flatMap(([name]) => problemOf(name, policy[name]));
   if (problems.length > 0) return problems;
   if (policy.lookIntervalSuspectSeconds >= policy.lookSpacingSeconds) return policy;
@@ -126,21 +129,21 @@ const yes = ['true', '1', 'yes', 'on', 'y', 'enabled'];
 const no = ['false', '0', 'no', 'off', 'n', 'disabled'];
 
 /** Undefined for a text that is neither true nor false. */
-function parsed(name: keyof Policy, text: string): number | boolean | undefined {
-  if ('most' in rules[name]) return Number(text);
+function parseValue(name: keyof Policy, text: string): number | boolean | undefined {
+  if ('max' in rules[name]) return Number(text);
   const word = text.trim().toLowerCase();
   return yes.includes(word) || (no.includes(word) ? false : undefined);
 }
 
 function problemOf(name: keyof Policy, value: number | boolean | undefined): PolicyProblem[] {
   const rule: NumberRule | { readonly fallback: boolean } = rules[name];
-  if (!('most' in rule)) return value === undefined ? [{ name, message: 'is neither true nor false' }] : [];
-  const { least, most, isCount } = rule;
+  if (!('max' in rule)) return value === undefined ? [{ name, message: 'is neither true nor false' }] : [];
+  const { min, max, isCount } = rule;
   const number = Number(value);
-  const isInRange = (least === undefined ? number > 0 : number >= least) && number <= most;
+  const isInRange = (min === undefined ? number > 0 : number >= min) && number <= max;
   if (isInRange && (!isCount || Number.isInteger(number))) return [];
   const kind = isCount ? 'whole number' : 'number';
-  return [{ name, message: `must be a ${kind} ${least === undefined ? 'above 0' : `from ${least}`} to ${most}` }];
+  return [{ name, message: `must be a ${kind} ${min === undefined ? 'above 0' : `from ${min}`} to ${max}` }];
 }
 
 export interface Confirmation {

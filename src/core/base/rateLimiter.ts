@@ -10,10 +10,10 @@ export interface RateLimiter {
   release(ids: readonly string[]): void;
 }
 
-const mostIds = 10_000;
+const maxIds = 10_000;
 
 export function rateLimiter(clock: Pick<Clock, 'monotonic'>, everyMs: number): RateLimiter {
-  const admittedAt = lruCache<number>(mostIds);
+  const admittedAt = lruCache<number>(maxIds);
   return {
     admit(ids) {
       const now = clock.monotonic();

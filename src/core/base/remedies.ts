@@ -9,7 +9,7 @@ import {
   createKey,
   grantKey,
   isManagedHsm,
-  type KeyPlace,
+  type KeyAddress,
   keyOptions,
   principalOf,
   resourceIdOf,
@@ -43,7 +43,7 @@ export interface RemedyTarget {
 interface Words {
   readonly isHsm: boolean;
   readonly host: string;
-  readonly place: KeyPlace;
+  readonly keyAddress: KeyAddress;
   /** `--name contoso` or `--hsm-name contoso`, for commands on the vault. */
   readonly vault: string;
   /** The identifier of the key, with its newest version when a command needs one. */
@@ -97,9 +97,9 @@ const remedies: Readonly<Record<Cause, (words: Words, target: RemedyTarget) => s
   KeyIdentifierMalformed: (_, target) =>
     `Copy it from the vault: the Key Identifier of the key in the portal, of the form https://NAME${suffixOf(target)}/keys/KEY.`,
   OwnerMismatch: () => "Use a vault and identity of the account's own owner, or ask the operator to review the claims.",
-  KeyTypeUnsupported: ({ place }) => `Create an RSA key: ${createKey(place)}`,
-  KeySizeUnsupported: ({ place }) => `Create one of these sizes: ${createKey(place)}`,
-  KeyExpired: ({ place }) => `Create a new version: ${rotateKey(place)}`,
+  KeyTypeUnsupported: ({ keyAddress }) => `Create an RSA key: ${createKey(keyAddress)}`,
+  KeySizeUnsupported: ({ keyAddress }) => `Create one of these sizes: ${createKey(keyAddress)}`,
+  KeyExpired: ({ keyAddress }) => `Create a new version: ${rotateKey(keyAddress)}`,
   KeyNotYetValid: ({ keyVersion }) =>
     `Wait for it, or make it valid now: az keyvault key set-attributes ${keyVersion} --not-before "$(date -u +%Y-%m-%dT%H:%M:%SZ)"`,
   SoftDeleteMissing: ({ isHsm, vault }) =>
@@ -128,16 +128,16 @@ export const remedyOf = (cause: Cause, target: RemedyTarget): string => remedies
 function wordsOf(target: RemedyTarget): Words {
   const { vaultName, keyName, version, identity, principalId, clientAddress } = target;
   const host = hostOf(target);
-  const place = { vaultHost: host, vaultName, keyName };
+  const keyAddress = { vaultHost: host, vaultName, keyName };
   return {
     isHsm: isManagedHsm(host),
     host,
-    place,
-    vault: vaultOptions(place),
-    key: keyOptions(place),
-    keyVersion: versionOptions(place, version),
-    resourceId: resourceIdOf(place),
-    grant: grantKey(place, principalOf(identity, principalId)),
+    keyAddress,
+    vault: vaultOptions(keyAddress),
+    key: keyOptions(keyAddress),
+    keyVersion: versionOptions(keyAddress, version),
+    resourceId: resourceIdOf(keyAddress),
+    grant: grantKey(keyAddress, principalOf(identity, principalId)),
     address: clientAddress ?? '"$OUTBOUND_ADDRESS"',
   };
 }

@@ -13,7 +13,7 @@ export interface WorkLock {
   /** Makes the caller the only worker for so long; undefined: another worker holds the lock. */
   beginWork(vaultId: string, forMs: number): Promise<WorkTicket | undefined>;
   /** Begins the time again for a slow worker; undefined: its time was over and another worker has begun. */
-  keepWork(vaultId: string, ticket: WorkTicket, forMs: number): Promise<WorkTicket | undefined>;
+  renewWork(vaultId: string, ticket: WorkTicket, forMs: number): Promise<WorkTicket | undefined>;
   /** Has no effect when the ticket's time is over and another worker has begun. */
   endWork(vaultId: string, ticket: WorkTicket): Promise<void>;
   /**
@@ -23,25 +23,44 @@ export interface WorkLock {
   mayWait(vaultId: string, delayMs: number): Promise<boolean>;
 }
 
+/** Another worker has the lock. */
+export const busy = Symbol('busy');
+
+/** Does work that ends within `forMs`, as the only worker of the lock. `busy`: the work was not done. */
+export async function withLock<T>(
+  lock: string,
+  forMs: number,
+  work: () => Promise<T>,
+  { vaults }: { readonly vaults: Pick<WorkLock, 'beginWork' | 'endWork'> },
+): Promise<T | typeof busy> {
+  const ticket = await vaults.beginWork(lock, forMs);
+  if (ticket === undefined) return busy;
+  try {
+    return await work();
+  } finally {
+    await vaults.endWork(lock, ticket);
+  }
+}
+
 /** A lock as its worker holds it. */
 export interface HeldLock {
   /** Undefined: its time was over, and another worker has it. */
   ticket: WorkTicket | undefined;
-  keptAt: EpochMs;
+  renewedAt: EpochMs;
 }
 
 /** Begins the lock's time again when a third of it is over. Returns false when another worker has the lock. */
-export async function keepLock(
+export async function renewLock(
   held: HeldLock,
   vaultId: string,
   leaseMs: number,
-  { vaults, clock }: { readonly vaults: Pick<WorkLock, 'keepWork'>; readonly clock: Clock },
+  { vaults, clock }: { readonly vaults: Pick<WorkLock, 'renewWork'>; readonly clock: Clock },
 ): Promise<boolean> {
-  const { ticket, keptAt } = held;
+  const { ticket, renewedAt } = held;
   const now = clock.now();
-  if (ticket !== undefined && now - keptAt > leaseMs / 3) {
-    held.keptAt = now;
-    held.ticket = await vaults.keepWork(vaultId, ticket, leaseMs);
+  if (ticket !== undefined && now - renewedAt > leaseMs / 3) {
+    held.renewedAt = now;
+    held.ticket = await vaults.renewWork(vaultId, ticket, leaseMs);
   }
   return held.ticket !== undefined;
 }

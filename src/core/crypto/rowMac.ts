@@ -6,7 +6,7 @@
 import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import { equalText, lengthPrefixed, utf8, wipe } from '../base/bytes.ts';
-import type { RowPlace } from '../base/damagedRow.ts';
+import type { RowAddress } from '../base/damagedRow.ts';
 import { type Kek, keyLength } from './accountKeyEnvelope.ts';
 
 /** The authenticated content of a row. */
@@ -18,12 +18,12 @@ export interface RowContent {
 }
 
 /** base64url without padding: 43 characters. */
-export const rowMac = (place: RowPlace, content: RowContent, kek: Kek): string =>
-  digest(place, content, kek).toString('base64url');
+export const rowMac = (address: RowAddress, content: RowContent, kek: Kek): string =>
+  digest(address, content, kek).toString('base64url');
 
-export function isRowMac(mac: string, place: RowPlace, content: RowContent, kek: Kek): boolean {
+export function isRowMac(mac: string, address: RowAddress, content: RowContent, kek: Kek): boolean {
   // Only the one text that `rowMac` gives: base64url has several for the same bytes.
-  const expected = digest(place, content, kek).toString('base64url');
+  const expected = digest(address, content, kek).toString('base64url');
   return equalText(mac, expected);
 }
 
@@ -36,7 +36,7 @@ export function canonicalText(value: unknown): string {
 
 const noColumns = '{}';
 
-function digest({ table, partitionKey, rowKey }: RowPlace, { data, columns }: RowContent, kek: Kek): Buffer {
+function digest({ table, partitionKey, rowKey }: RowAddress, { data, columns }: RowContent, kek: Kek): Buffer {
   const named = Object.keys(columns).length === 0 ? noColumns : canonicalText(columns);
   const text = lengthPrefixed('keyward/row/1', table, partitionKey, rowKey, data, named);
   return createHmac('sha256', subkeyOf(kek)).update(text).digest();

@@ -1,6 +1,6 @@
 /**
  * The stored form of a protected secret, byte by byte as docs/envelope.md says. Parsing is pure and has named limits,
- * and comes before any key is touched. Both layers bind where the secret stands: account GUID, kind, folded name,
+ * and comes before any key is touched. Both layers bind the context of the secret: account GUID, kind, folded name,
  * account key generation.
  *
  *   outer  at-rest layer, ChaCha20-Poly1305:
@@ -26,7 +26,7 @@ import {
 /** The kinds that are sealed under an account key: secrets, older account keys, and the keys that wrap data keys. */
 export type SealedKind = SecretKind | 'accountKeys' | 'dataKeys';
 
-/** Where a secret stands: bound into both layers. */
+/** The context of a secret, bound into both layers. */
 export interface SecretContext {
   readonly instanceId: string;
   /** The account's name, folded. */
@@ -98,7 +98,7 @@ export function openSecret(stored: Uint8Array, context: SecretContext, keys: Sec
 }
 
 /** The same inner layer under another at-rest KEK: the account key is not needed. @throws KeyMaterialMismatch */
-export function moveOuterLayer(
+export function rewrapOuterLayer(
   stored: Uint8Array,
   context: SecretContext,
   from: Bytes,
@@ -134,11 +134,11 @@ function boundTo({ instanceId, account, kind, name, generation }: SecretContext,
 
 /** The subkey of one kind under an account key. */
 export const innerSubkey = (accountKey: Bytes, instanceId: string, kind: SealedKind): Bytes =>
-  derived(accountKey, instanceId, `keyward/secret/${kind}/1`);
+  derive(accountKey, instanceId, `keyward/secret/${kind}/1`);
 
 /** The subkey of one account under an at-rest KEK, for secrets of every kind. */
 export const outerSubkey = (kek: Kek, instanceId: string): Bytes =>
-  derived(kek.key, instanceId, 'keyward/at-rest/secret/1');
+  derive(kek.key, instanceId, 'keyward/at-rest/secret/1');
 
-const derived = (key: Bytes, instanceId: string, info: string): Bytes =>
+const derive = (key: Bytes, instanceId: string, info: string): Bytes =>
   new Uint8Array(hkdfSync('sha256', createSecretKey(key), guidBytes(instanceId), utf8(info), keyLength));

@@ -34,7 +34,7 @@ export interface Owned {
   readonly location: string;
 }
 
-export type AcceptTools = Pick<
+export type AcceptDeps = Pick<
   CustomerKeyDeps,
   'keyVault' | 'claims' | 'clock' | 'cloud' | 'homeTenantId' | 'operatorVaults' | 'policy' | 'ownerTag'
 >;
@@ -43,29 +43,29 @@ export type AcceptTools = Pick<
 export async function acceptCustomerKey(
   input: CustomerKeyInput,
   account: Owned,
-  tools: AcceptTools,
+  deps: AcceptDeps,
 ): Promise<AcceptedKey> {
-  const facts = await factsOf(input, account, tools);
+  const facts = await factsOf(input, account, deps);
   const refusedBy = (proof?: Answer<unknown>) =>
-    refusalOf(checked(proof === undefined ? facts : { ...facts, proof }, account, tools), facts, proof);
+    refusalOf(checkFacts(proof === undefined ? facts : { ...facts, proof }, account, deps), facts, proof);
   const { identifier, binding, described } = facts;
-  const isGood = isValid(checked(facts, account, tools));
+  const isGood = isValid(checkFacts(facts, account, deps));
   if (!isGood || identifier instanceof Refusal || binding === undefined || described?.ok !== true) throw refusedBy();
   return { identifier, binding, description: described.value, refusedBy };
 }
 
 /** The facts of an input that can be found without wrapping anything. */
-export async function factsOf(input: CustomerKeyInput, { owner }: Owned, tools: AcceptTools): Promise<KeyFacts> {
-  const identifier = identifierIn(input.keyIdentifier, tools);
+export async function factsOf(input: CustomerKeyInput, { owner }: Owned, deps: AcceptDeps): Promise<KeyFacts> {
+  const identifier = identifierIn(input.keyIdentifier, deps);
   if (identifier instanceof Refusal) return { identifier };
-  const binding = bindingOf(identifier, tools.homeTenantId, input.identity);
-  const mayUse = await mayBeUsed(binding, owner, tools);
+  const binding = bindingOf(identifier, deps.homeTenantId, input.identity);
+  const mayUse = await mayBeUsed(binding, owner, deps);
   if (!mayUse) return { identifier, binding, mayUse };
-  const described = await tools.keyVault.describe(binding, input.version ?? identifier.version);
+  const described = await deps.keyVault.describe(binding, input.version ?? identifier.version);
   return { identifier, binding, mayUse, described };
 }
 
-export const checked = (facts: KeyFacts, account: Owned, { clock, policy, ownerTag, cloud }: AcceptTools): Check[] =>
+export const checkFacts = (facts: KeyFacts, account: Owned, { clock, policy, ownerTag, cloud }: AcceptDeps): Check[] =>
   checksOf(facts, {
     owner: account.owner,
     location: account.location,
@@ -75,7 +75,7 @@ export const checked = (facts: KeyFacts, account: Owned, { clock, policy, ownerT
     ...defined({ ownerTag }),
   });
 
-function identifierIn(text: string, { cloud }: AcceptTools): KeyIdentifier | Refusal {
+function identifierIn(text: string, { cloud }: AcceptDeps): KeyIdentifier | Refusal {
   try {
     return parseKeyIdentifier(text, cloud);
   } catch (error) {
@@ -91,7 +91,7 @@ function identifierIn(text: string, { cloud }: AcceptTools): KeyIdentifier | Ref
  */
 export function parseCustomerKey(
   text: string,
-  { cloud, operatorVaults }: Pick<AcceptTools, 'cloud' | 'operatorVaults'>,
+  { cloud, operatorVaults }: Pick<AcceptDeps, 'cloud' | 'operatorVaults'>,
 ): KeyIdentifier {
   const identifier = parseKeyIdentifier(text, cloud);
   if (operatorVaults.has(identifier.vaultHost)) throw ownerMismatch();

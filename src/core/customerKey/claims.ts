@@ -14,7 +14,7 @@ import type { CustomerKeyDeps } from './deps.ts';
 import { keyIdentifierTarget } from './keyIdentifier.ts';
 import type { ClaimKind } from './ports.ts';
 
-type ClaimTools = Pick<CustomerKeyDeps, 'claims' | 'homeTenantId' | 'operatorVaults'>;
+type ClaimDeps = Pick<CustomerKeyDeps, 'claims' | 'homeTenantId' | 'operatorVaults'>;
 
 /**
  * Everything that the owner must hold for a binding. An identity that only authenticates an application belongs to no
@@ -45,7 +45,7 @@ export async function claimFor(
 export async function mayBeUsed(
   binding: Binding,
   owner: string,
-  { claims, homeTenantId, operatorVaults }: ClaimTools,
+  { claims, homeTenantId, operatorVaults }: ClaimDeps,
 ): Promise<boolean> {
   if (operatorVaults.has(binding.vaultHost)) return false;
   for (const [kind, value] of claimsOf(binding, homeTenantId)) {
@@ -56,8 +56,8 @@ export async function mayBeUsed(
 }
 
 /** Runs before any call to the vault. @throws Refusal OwnerMismatch */
-export async function refuseForeign(binding: Binding, owner: string, tools: ClaimTools): Promise<void> {
-  if (!(await mayBeUsed(binding, owner, tools))) throw ownerMismatch();
+export async function refuseForeign(binding: Binding, owner: string, deps: ClaimDeps): Promise<void> {
+  if (!(await mayBeUsed(binding, owner, deps))) throw ownerMismatch();
 }
 
 /** The same answer for every claim and every holder: it must not disclose facts about another customer. */

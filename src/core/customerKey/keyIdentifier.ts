@@ -7,8 +7,9 @@
 import { defined } from '../base/defined.ts';
 import { Refusal } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
+import { strangeCharacterIn } from '../base/strangeCharacter.ts';
 import { type Cloud, keyVaultSuffixes, vaultNameOf } from './keyVaultHosts.ts';
-import { isOfOtherSite, strangeCharacterIn, whatWasMeant, whatWasPasted, whichHost } from './pastedText.ts';
+import { isOfOtherSite, whatWasMeant, whatWasPasted, whichHost } from './pastedText.ts';
 
 export interface KeyIdentifier {
   /** As the customer wrote it; never rewritten. */
@@ -89,6 +90,7 @@ function faultBeforeHost(text: string): string | undefined {
   const strange = strangeCharacterIn(text);
   if (strange !== undefined) return `The identifier holds ${strange}, which no key identifier has.`;
   const begin = text.toLowerCase().indexOf('https://');
+  if (text.toLowerCase().indexOf('https://', begin + 1) > 0) return 'The identifier holds https:// twice.';
   if (begin > 0) return `The identifier must begin with https://, and this one has it at position ${begin + 1}.`;
   const url = URL.parse(text);
   if (url === null || url.protocol !== 'https:') return 'The identifier must begin with https://.';

@@ -5,36 +5,6 @@
 import { fold } from '../base/names.ts';
 import { type Cloud, keyVaultSuffixes, vaultNameOf } from './keyVaultHosts.ts';
 
-const characterNames: Readonly<Record<string, string>> = {
-  '\n': 'a line break',
-  '\r': 'a carriage return',
-  '\t': 'a tab',
-  ' ': 'a space',
-  '\\': 'a backslash',
-  '\0': 'a null character',
-  '\u00a0': 'a no-break space',
-  '\u00ad': 'a soft hyphen',
-  '\u200b': 'a zero-width space',
-  '\u200c': 'a zero-width non-joiner',
-  '\u200d': 'a zero-width joiner',
-  '\u2060': 'a word joiner',
-  '\ufeff': 'a byte order mark',
-};
-
-/**
- * `a line break (U+000A) at position 46, the end`. Positions count from 1. Undefined: every character can be in a URL,
- * or is one of those that the caller takes.
- */
-export function strangeCharacterIn(text: string, strange = /[^\x21-\x7e]|\\/): string | undefined {
-  const index = text.search(strange);
-  if (index === -1) return undefined;
-  const [character = ''] = text.slice(index);
-  const code = (text.codePointAt(index) ?? 0).toString(16).toUpperCase().padStart(4, '0');
-  const name = characterNames[character] ?? (/[\x21-\x7e]/.test(character) ? `'${character}'` : 'the character');
-  const isEnd = text.slice(index).trim() === '' || index === text.length - 1;
-  return `${name} (U+${code}) at position ${index + 1}${isEnd ? ', the end' : ''}`;
-}
-
 /**
  * The one identifier inside a text with quotes, brackets, wrong slashes or letter case, a query or characters that do
  * not show: ` Send https://…`. Empty when the text holds none of this cloud, or has more that can have a meaning.
@@ -44,8 +14,10 @@ export function whatWasMeant(text: string, cloud: Cloud): string {
     .replaceAll(/%(3a|2f|2d)/gi, (code) => decodeURIComponent(code))
     .replaceAll('\\', '/')
     .replaceAll(/\p{Cf}/gu, '')
+    // Word processors change a hyphen into a dash.
+    .replaceAll(/\p{Pd}/gu, '-')
     // A letter that looks alike must not disappear: the rest could be the name of another vault.
-    .replaceAll(/[^\x21-\x7e]/g, (character) => (/[\s\p{P}]/u.test(character) ? ' ' : '_'));
+    .replaceAll(/[^\x21-\x7e]/g, (character) => (/[\s\p{Pi}\p{Pf}]/u.test(character) ? ' ' : '_'));
   const suffix = keyVaultSuffixes[cloud].map((one) => one.replaceAll('.', '\\.')).join('|');
   const host = `(?<host>[a-z][a-z0-9-]{2,23}(?:${suffix}))(?::443)?`;
   const path = '/+keys/+(?<key>[a-z0-9-]{1,127})(?:/+(?:versions/+)?(?<version>[0-9a-f]{32}))?';
@@ -53,7 +25,7 @@ export function whatWasMeant(text: string, cloud: Cloud): string {
     host: vaultHost,
     key: keyName,
     version,
-  } = new RegExp(`(?<![\\w.-])${host}${path}(?=[^\\w%-]*(?:$|[?#]))`, 'i').exec(plain)?.groups ?? {};
+  } = new RegExp(`(?:https?:/+|^[^\\w.-]*)${host}${path}(?=[^\\w%-]*(?:$|[?#]))`, 'i').exec(plain)?.groups ?? {};
   // Of two addresses, no code can know which one was meant.
   const isOne = plain.split('://').length <= 2;
   if (vaultHost === undefined || !isOne || vaultNameOf(fold(vaultHost), cloud) === undefined) return '';

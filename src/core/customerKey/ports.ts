@@ -1,4 +1,4 @@
-/** The ports of the customerKey capability: Key Vault, and the store of claims. */
+/** What the customerKey capability needs from outside: Key Vault, and the store of claims. */
 import type { Bytes } from '../base/bytes.ts';
 import type { Cause } from '../base/causes.ts';
 import type { Stored } from '../base/stored.ts';

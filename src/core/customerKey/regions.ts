@@ -25,7 +25,7 @@ const regions: Readonly<Record<Cloud, readonly string[]>> = {
   china: ['chinaeast', 'chinaeast2', 'chinaeast3', 'chinanorth', 'chinanorth2', 'chinanorth3'],
 };
 const clouds = Object.keys(regions) as Cloud[];
-const leastCommonLetters = 3;
+const minCommonLetters = 3;
 
 /**
  * Accepts a region as a name or a display name: `westeurope`, `West Europe`. @throws Refusal InvalidRequestContent that
@@ -46,10 +46,10 @@ export function checkRegion(location: string, cloud: Cloud): void {
 /** Regions whose name holds the text or is in it, or else those that begin most alike. */
 function suggestion(text: string, cloud: Cloud): string {
   const letters = fold(text).replaceAll(/[^a-z0-9]/g, '');
-  if (letters.length < leastCommonLetters) return '';
+  if (letters.length < minCommonLetters) return '';
   const holding = regions[cloud].filter((one) => one.includes(letters) || letters.includes(one));
   const alike = (one: string) => [...one].findIndex((letter, index) => letter !== letters[index]);
-  const most = Math.max(...regions[cloud].map(alike), leastCommonLetters);
+  const most = Math.max(...regions[cloud].map(alike), minCommonLetters);
   const meant = holding.length > 0 ? holding : regions[cloud].filter((one) => alike(one) === most);
   return meant.length === 0 ? '' : ` Possibly it should be ${meant.slice(0, 5).join(' or ')}.`;
 }

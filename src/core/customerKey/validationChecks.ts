@@ -66,8 +66,8 @@ export function identifierFound(name: 'identifierForm' | 'hostAllowed', { identi
 const tokenCauses: ReadonlySet<Cause> = new Set(['IdentityUnavailable', 'IdentityNotAuthorized', 'TenantMismatch']);
 function stageOf(cause: Cause) {
   if (tokenCauses.has(cause)) return 'identityToken';
-  const isSilence = cause === 'VaultNotFound' || ['unreachable', 'networkPolicy'].includes(classOf(cause));
-  return isSilence ? 'vaultReachable' : 'keyReadable';
+  const isUnreachable = cause === 'VaultNotFound' || ['unreachable', 'networkPolicy'].includes(classOf(cause));
+  return isUnreachable ? 'vaultReachable' : 'keyReadable';
 }
 
 type Stage = ReturnType<typeof stageOf>;

@@ -7,7 +7,7 @@ import {
   encryptionUserRole,
   grantKey,
   isManagedHsm,
-  type KeyPlace,
+  type KeyAddress,
   keyOptions,
   principalOf,
   createKey as shortCreateKey,
@@ -61,14 +61,14 @@ function applicationOf(
   return { clientId, tenantId, consentAddress };
 }
 
-const createVault = ({ vaultName }: KeyPlace, region: string): string[] => [
+const createVault = ({ vaultName }: KeyAddress, region: string): string[] => [
   `az group create --name ${vaultName} --location ${region}`,
   `az keyvault create --name ${vaultName} --resource-group ${vaultName} --location ${region} --enable-rbac-authorization true --enable-purge-protection true --retention-days 90`,
 ];
 
 const yearly = `'{"lifetimeActions":[{"trigger":{"timeAfterCreate":"P1Y"},"action":{"type":"Rotate"}}]}'`;
 
-const createKey = (key: KeyPlace): string[] => [
+const createKey = (key: KeyAddress): string[] => [
   `${shortCreateKey(key)} --ops wrapKey unwrapKey`,
   `az keyvault key rotation-policy update ${keyOptions(key)} --value ${yearly}`,
 ];

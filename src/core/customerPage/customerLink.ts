@@ -4,7 +4,7 @@
  * at-rest ring, so a reader of the tables cannot make one, and a writer cannot change the owner of one.
  */
 import { createHmac, hkdfSync } from 'node:crypto';
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
 import { equalText, lengthPrefixed, utf8, wipe } from '../base/bytes.ts';
 import { defined } from '../base/defined.ts';
@@ -16,8 +16,8 @@ import type { CustomerLink, CustomerPageDeps } from './ports.ts';
 
 const purpose = 'keyward/customer-link/1';
 const hourMs = 3_600_000;
-export const mostLinkHours = 7 * 24;
-const mostLinks = 100;
+export const maxLinkHours = 7 * 24;
+const maxLinks = 100;
 
 type LinkFacts = Pick<CustomerLink, 'id' | 'owner' | 'expiresAt'>;
 
@@ -26,17 +26,17 @@ export async function createLink(
   owner: string,
   hours: number,
   createdBy: Actor,
-  service: CustomerPageDeps,
+  deps: CustomerPageDeps,
   identity?: KeyVaultIdentity,
 ): Promise<{ readonly link: CustomerLink; readonly token: string }> {
-  const { customerLinks, clock, random, rings } = service;
+  const { customerLinks, clock, random, rings } = deps;
   const now = clock.now();
   const known = await customerLinks.list(owner);
   // Only here are rows of ended links removed: without a new link there are never more of them.
   const ended = known.filter(({ expiresAt }) => expiresAt <= now);
   for (const { id } of ended) await customerLinks.remove(owner, id);
-  if (known.length - ended.length >= mostLinks)
-    throw new Refusal('Conflict', `The owner has ${mostLinks} links. Revoke one first.`, { target: 'owner' });
+  if (known.length - ended.length >= maxLinks)
+    throw new Refusal('Conflict', `The owner has ${maxLinks} links. Revoke one first.`, { target: 'owner' });
   const expiresAt = now + hours * hourMs;
   const link: CustomerLink = {
     id: random.uuid(),
@@ -47,15 +47,15 @@ export async function createLink(
     ...defined({ identity }),
   };
   await customerLinks.insert(link);
-  await recordForService([{ type: 'LinkCreated', actor: createdBy, owners: [owner], link: link.id }], service);
+  await recordForService([{ type: 'LinkCreated', actor: createdBy, owners: [owner], link: link.id }], deps);
   return { link, token: linkToken(link, (await rings()).atRest.newest) };
 }
 
 /** Returns whether there was such a link. */
-export async function revokeLink(owner: string, id: string, actor: Actor, service: CustomerPageDeps): Promise<boolean> {
-  if ((await service.customerLinks.read(owner, id)) === undefined) return false;
-  await recordForService([{ type: 'LinkRevoked', actor, owners: [owner], link: id }], service);
-  return service.customerLinks.remove(owner, id);
+export async function revokeLink(owner: string, id: string, actor: Actor, deps: CustomerPageDeps): Promise<boolean> {
+  if ((await deps.customerLinks.read(owner, id)) === undefined) return false;
+  await recordForService([{ type: 'LinkRevoked', actor, owners: [owner], link: id }], deps);
+  return deps.customerLinks.remove(owner, id);
 }
 
 /** `<id>.<owner, base64url>.<end>.<generation>.<HMAC-SHA-256, base64url>`. */
@@ -79,19 +79,19 @@ const tokenForm = /^([0-9a-f-]{36})\.([\w-]{1,200})\.(\d{13})\.(\d{1,9})\.([\w-]
  * The link of a call, after the use was audited. @throws Refusal AuthenticationFailed @throws Unavailable
  * TooManyRequests
  */
-export async function openLink(token: string, call: string, service: CustomerPageDeps): Promise<CustomerLink> {
-  const facts = await signedFacts(token, service);
+export async function openLink(token: string, call: string, deps: CustomerPageDeps): Promise<CustomerLink> {
+  const facts = await signedFacts(token, deps);
   if (facts === undefined)
     throw refused('The link is not valid. Open the address exactly as the operator of the service sent it.');
-  if (service.clock.now() >= facts.expiresAt) throw refused('The link has expired. Ask the operator for a new one.');
-  const link = await service.customerLinks.read(facts.owner, facts.id);
+  if (deps.clock.now() >= facts.expiresAt) throw refused('The link has expired. Ask the operator for a new one.');
+  const link = await deps.customerLinks.read(facts.owner, facts.id);
   if (link?.expiresAt !== facts.expiresAt)
     throw refused('The link was revoked. Ask the operator of the service for a new one.');
-  const waitSeconds = service.linkBudget.spend(link.id);
+  const waitSeconds = deps.linkBudget.spend(link.id);
   if (waitSeconds > 0)
     throw new Unavailable('TooManyRequests', `Retry after ${waitSeconds} s: the link was used too often.`, waitSeconds);
   const actor = { kind: 'customerLink', id: link.id } as const;
-  await recordForService([{ type: 'LinkUsed', actor, owners: [link.owner], link: link.id, call }], service);
+  await recordForService([{ type: 'LinkUsed', actor, owners: [link.owner], link: link.id, call }], deps);
   return link;
 }
 

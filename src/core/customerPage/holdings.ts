@@ -12,7 +12,7 @@ import { boundAccounts } from '../watch/boundAccounts.ts';
 import type { Holding, KeyInQuestion } from './whatIf.ts';
 
 /** Each account costs a read of its record. */
-const mostHoldings = 1000;
+const maxHoldings = 1000;
 
 /** @throws Refusal NotFound | InvalidRequestContent */
 export function keyInQuestion(
@@ -43,23 +43,23 @@ export function keyInQuestion(
 }
 
 /**
- * Accounts whose records name the keys: rows are hints. `isComplete`: false when there are more than `mostHoldings`.
+ * Accounts whose records name the keys: rows are hints. `isComplete`: false when there are more than `maxHoldings`.
  */
 export async function holdingsOf(
   keys: readonly IndexedKey[],
-  service: OverviewDeps,
+  deps: OverviewDeps,
 ): Promise<{ readonly holdings: readonly Holding[]; readonly isComplete: boolean }> {
   const limit = pLimit(readsAtOnce);
   const reads: Promise<Holding | undefined>[] = [];
   let isComplete = true;
   for (const { watch } of keys) {
     const { id, keyName } = watch.binding;
-    for await (const row of boundAccounts(id, {}, service)) {
-      isComplete = reads.length < mostHoldings;
+    for await (const row of boundAccounts(id, {}, deps)) {
+      isComplete = reads.length < maxHoldings;
       if (!isComplete) break;
       reads.push(
         limit(async () => {
-          const account = await accountOfRow(row, id, service);
+          const account = await accountOfRow(row, id, deps);
           if (account === undefined) return undefined;
           if (account === 'damaged')
             return { account: row.value.name, keyName, version: row.value.version, isPinned: !row.value.follows };

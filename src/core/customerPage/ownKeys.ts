@@ -39,12 +39,12 @@ type Located = Pick<KeyIdentifier, 'vaultHost' | 'keyName'>;
 export async function identityFor(
   { vaultHost, keyName }: Located,
   { owner, identity }: { readonly owner: string; readonly identity?: KeyVaultIdentity },
-  service: Pick<OverviewDeps, 'vaults' | 'overviewIndex'>,
+  deps: Pick<OverviewDeps, 'vaults' | 'overviewIndex'>,
 ): Promise<Pick<Watch, 'calledAs'> & { readonly identity: KeyVaultIdentity }> {
-  const inVault = await ownKeysIn(vaultHost, owner, service);
+  const inVault = await ownKeysIn(vaultHost, owner, deps);
   const same = inVault.find(({ watch }) => watch.binding.keyName === keyName);
   if (same === undefined && identity !== undefined) return { identity };
-  const other = same ?? inVault[0] ?? (await firstKeyOf(owner, service));
+  const other = same ?? inVault[0] ?? (await firstKeyOf(owner, deps));
   if (other === undefined) return { identity: { useSystemAssignedIdentity: true } };
   return { ...other.watch, identity: other.watch.binding.identity };
 }

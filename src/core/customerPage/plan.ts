@@ -1,10 +1,10 @@
 /** What a connection plan is made of, and what it says. */
-import type { KeyPlace } from '../base/keyCommands.ts';
+import type { KeyAddress } from '../base/keyCommands.ts';
 import type { KeyVaultIdentity } from '../customerKey/binding.ts';
 import type { Cloud } from '../customerKey/keyVaultHosts.ts';
 
 export interface PlanFacts {
-  readonly key: KeyPlace;
+  readonly key: KeyAddress;
   readonly cloud: Cloud;
   /** Of the customer's accounts: the vault must be in it. */
   readonly region: string;

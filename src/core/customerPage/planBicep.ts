@@ -1,5 +1,5 @@
 /** The Bicep of a connection plan: infra/customer/main.bicep with the values of one key. A test compares the two. */
-import type { KeyPlace } from '../base/keyCommands.ts';
+import type { KeyAddress } from '../base/keyCommands.ts';
 import type { PlanTemplate } from './plan.ts';
 
 /** Key Vault Crypto Service Encryption User. */
@@ -8,7 +8,7 @@ const file = 'keyward.bicep';
 const guid = /^[0-9a-f-]{36}$/;
 
 /** `principal`: an id, or the command that finds it, which then gives the value of a parameter. */
-export function bicepOf({ vaultName, keyName }: KeyPlace, principal: string): PlanTemplate {
+export function bicepOf({ vaultName, keyName }: KeyAddress, principal: string): PlanTemplate {
   const isKnown = guid.test(principal);
   const principalId = isKnown ? `'${principal}'` : 'servicePrincipalId';
   const apply = [

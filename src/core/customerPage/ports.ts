@@ -1,6 +1,6 @@
 /** What the customer's page needs from outside. */
 import type { AttestationDeps } from '../attestation/deps.ts';
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import type { AuditDeps } from '../audit/deps.ts';
 import type { CallerBudget } from '../base/callerBudget.ts';
 import type { EpochMs } from '../base/time.ts';

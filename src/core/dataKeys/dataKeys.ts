@@ -6,7 +6,7 @@
 import type { AccountView } from '../accounts/account.ts';
 import type { KnownAccount, LeaseTerm } from '../accounts/processState.ts';
 import { serveAccount } from '../accounts/serveAccount.ts';
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { type Bytes, wipe } from '../base/bytes.ts';
 import type { ErrorCode } from '../base/errors.ts';
 import type { DataKeyOperation } from '../base/vocabulary.ts';
@@ -64,14 +64,14 @@ export type GivenKey = BoundBytes | { readonly failure: ItemFailure };
 export function generateDataKeys(
   input: { readonly count: number; readonly length: number; readonly contextHash: Bytes; readonly isPlain: boolean },
   call: DataKeyCall,
-  service: DataKeysDeps,
+  deps: DataKeysDeps,
 ): Promise<DataKeysAnswer> {
   const { count, length, contextHash, isPlain } = input;
   const operation = isPlain ? 'generate' : 'generateWithoutPlaintext';
-  return run(operation, Array(count).fill(contextHash), call, service, (view, materialOf) => {
-    const seal = wrapper(view, materialOf, service);
+  return run(operation, Array(count).fill(contextHash), call, deps, (view, materialOf) => {
+    const seal = wrapper(view, materialOf, deps);
     return Array.from({ length: count }, () => {
-      const plain = service.random.bytes(length);
+      const plain = deps.random.bytes(length);
       const item = seal({ bytes: plain, contextHash });
       if (isPlain) return { ...item, plain };
       wipe(plain);
@@ -87,10 +87,10 @@ export function generateDataKeys(
 export function wrapDataKeys(
   keys: readonly GivenKey[],
   call: DataKeyCall,
-  service: DataKeysDeps,
+  deps: DataKeysDeps,
 ): Promise<DataKeysAnswer> {
-  return run('wrap', contextsOf(keys), call, service, (view, materialOf) =>
-    keys.map(unlessFailed(wrapper(view, materialOf, service))),
+  return run('wrap', contextsOf(keys), call, deps, (view, materialOf) =>
+    keys.map(unlessFailed(wrapper(view, materialOf, deps))),
   );
 }
 
@@ -98,9 +98,9 @@ export function wrapDataKeys(
 export function unwrapDataKeys(
   keys: readonly GivenKey[],
   call: DataKeyCall,
-  service: DataKeysDeps,
+  deps: DataKeysDeps,
 ): Promise<DataKeysAnswer> {
-  return run('unwrap', contextsOf(keys), call, service, (view, materialOf) =>
+  return run('unwrap', contextsOf(keys), call, deps, (view, materialOf) =>
     keys.map(unlessFailed((key) => unwrapOne(key, view, materialOf))),
   );
 }
@@ -112,10 +112,10 @@ export function unwrapDataKeys(
 export function rewrapDataKeys(
   keys: readonly GivenKey[],
   call: DataKeyCall,
-  service: DataKeysDeps,
+  deps: DataKeysDeps,
 ): Promise<DataKeysAnswer> {
-  return run('rewrap', contextsOf(keys), call, service, (view, materialOf) => {
-    const seal = wrapper(view, materialOf, service);
+  return run('rewrap', contextsOf(keys), call, deps, (view, materialOf) => {
+    const seal = wrapper(view, materialOf, deps);
     const rewrapOne = ({ bytes, contextHash }: BoundBytes): DataKeyItem => {
       const { plain, ...opened } = unwrapOne({ bytes, contextHash }, view, materialOf);
       if (plain === undefined) return opened;
@@ -140,19 +140,19 @@ async function run(
   operation: DataKeyOperation,
   contexts: readonly Bytes[],
   { account, actor, known }: DataKeyCall,
-  service: DataKeysDeps,
+  deps: DataKeysDeps,
   work: (view: AccountView, materialOf: MaterialOf) => DataKeyItem[],
 ): Promise<DataKeysAnswer> {
   const attempt = async (served: Promise<AccountView>): Promise<DataKeysAnswer> => {
-    const view = operation === 'unwrap' ? await served : await withNewestGeneration(await served, service);
-    const { value: items, term } = await withMaterial(view, service, (materialOf) => work(view, materialOf));
+    const view = operation === 'unwrap' ? await served : await withNewestGeneration(await served, deps);
+    const { value: items, term } = await withMaterial(view, deps, (materialOf) => work(view, materialOf));
     return { items, view, term };
   };
   const isWhole = ({ items }: DataKeysAnswer) => items.every(({ failure }) => failure === undefined);
-  const answer = await serveAccount<DataKeysAnswer>(account, known, { attempt, isWhole, discard: wipeItems }, service);
+  const answer = await serveAccount<DataKeysAnswer>(account, known, { attempt, isWhole, discard: wipeItems }, deps);
   try {
-    await auditDataKeys(answer.view, { operation, contexts }, actor, service);
-    await noteSeen(answer.view, new Set(answer.items.flatMap(({ seen }) => seen ?? [])), service);
+    await auditDataKeys(answer.view, { operation, contexts }, actor, deps);
+    await noteSeen(answer.view, new Set(answer.items.flatMap(({ seen }) => seen ?? [])), deps);
     return answer;
   } catch (error) {
     wipeItems(answer);

@@ -6,7 +6,7 @@ import { isOpen } from '../accounts/dataKeyGenerations.ts';
 import { refuseWhilePending } from '../accounts/pendingDeletion.ts';
 import { getAccount } from '../accounts/readAccount.ts';
 import { saveAccount, storedOf } from '../accounts/writeAccount.ts';
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { defined } from '../base/defined.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
 import type { Policy } from '../base/policy.ts';
@@ -23,19 +23,19 @@ export function destroyGeneration(
   generation: number,
   notSeenSince: EpochMs,
   actor: Actor,
-  service: DataKeysDeps,
+  deps: DataKeysDeps,
 ): Promise<AccountView> {
   return retryLostRaces(async () => {
-    const current = await getAccount(account, service);
+    const current = await getAccount(account, deps);
     refuseWhilePending(current.record);
-    const usage = (await dataKeyUsage(current, service)).find((one) => one.generation === generation);
+    const usage = (await dataKeyUsage(current, deps)).find((one) => one.generation === generation);
     if (usage === undefined)
       throw new Refusal('NotFound', `The account has wrapped no data keys under generation ${generation}.`, {
         target: 'generation',
       });
     if (usage.destroyedAt !== undefined) return current;
-    const now = service.clock.now();
-    refuseWhileInUse(usage, notSeenSince, now, service.policy);
+    const now = deps.clock.now();
+    refuseWhileInUse(usage, notSeenSince, now, deps.policy);
     const { record } = current;
     const dataKeyGenerations = record.dataKeyGenerations?.map((one): DataKeyGeneration => {
       if (one.generation !== generation || !isOpen(one)) return one;
@@ -44,8 +44,8 @@ export function destroyGeneration(
     });
     const next = { ...record, ...defined({ dataKeyGenerations }) };
     const entry = { type: 'DataKeyGenerationDestroyed', actor, before: String(generation) } as const;
-    await saveAccount(storedOf(current), next, [entry], service);
-    return getAccount(account, service);
+    await saveAccount(storedOf(current), next, [entry], deps);
+    return getAccount(account, deps);
   });
 }
 

@@ -22,18 +22,18 @@ export function contextHashOf(context: EncryptionContext, target = 'context'): B
   const encoded = pairs.map(([key, value]) => {
     const where = `${target}.${key.slice(0, 80)}`;
     return [
-      bounded(key, 1, maxContextKeyLength, where, 'The key of a pair'),
-      bounded(value, 0, maxContextValueLength, where, 'The value of a pair'),
+      encodeBounded(key, 1, maxContextKeyLength, where, 'The key of a pair'),
+      encodeBounded(value, 0, maxContextValueLength, where, 'The value of a pair'),
     ] as const;
   });
   const sorted = encoded.toSorted(([a], [b]) => Buffer.compare(a, b));
   return sha256(lengthPrefixed('keyward/context/1', ...sorted.flat()));
 }
 
-function bounded(text: string, least: number, most: number, target: string, what: string): Bytes {
+function encodeBounded(text: string, min: number, max: number, target: string, what: string): Bytes {
   const bytes = utf8(text);
-  if (bytes.byteLength >= least && bytes.byteLength <= most) return bytes;
-  throw invalid(target, `${what} has ${least} to ${most} bytes of UTF-8, and this one has ${bytes.byteLength}.`);
+  if (bytes.byteLength >= min && bytes.byteLength <= max) return bytes;
+  throw invalid(target, `${what} has ${min} to ${max} bytes of UTF-8, and this one has ${bytes.byteLength}.`);
 }
 
 const invalid = (target: string, message: string): Refusal => new Refusal('InvalidRequestContent', message, { target });

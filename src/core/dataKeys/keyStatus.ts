@@ -14,13 +14,13 @@ import type { DataKeysDeps } from './deps.ts';
 /** A caller's random text, which the status repeats. It shows that the status is no older than the call. */
 export const noncePattern = /^[\w-]{16,64}$/;
 
-type SignTools = Pick<DataKeysDeps, 'statusKeys'>;
+type SignDeps = Pick<DataKeysDeps, 'statusKeys'>;
 
 export function signKeyStatus(
   view: AccountView,
   term: LeaseTerm,
   nonce: string | undefined,
-  { statusKeys }: SignTools,
+  { statusKeys }: SignDeps,
 ): Promise<string> {
   return statusKeys.sign({
     ...aboutAccount(view, nonce),
@@ -34,7 +34,7 @@ export function signKeyStatus(
 export function signRefusedStatus(
   view: AccountView,
   nonce: string | undefined,
-  { statusKeys, clock }: SignTools & Pick<DataKeysDeps, 'clock'>,
+  { statusKeys, clock }: SignDeps & Pick<DataKeysDeps, 'clock'>,
 ): Promise<string> {
   const at = iso(clock.now());
   const isPending = view.record.pendingDeletion !== undefined;
@@ -69,14 +69,14 @@ export interface StatusNow {
 export function keyStatusNow(
   account: string,
   known: Promise<KnownAccount> | undefined,
-  service: DataKeysDeps,
+  deps: DataKeysDeps,
 ): Promise<StatusNow> {
   const attempt = async (served: Promise<AccountView>): Promise<StatusNow> => {
     const view = await served;
-    const term = await service.leases.withAccountKey(view, (_, inTurn) => inTurn);
+    const term = await deps.leases.withAccountKey(view, (_, inTurn) => inTurn);
     const { instanceId, accountKeyGeneration } = view.record;
     const facts = [instanceId, String(accountKeyGeneration), String(view.watch?.epoch ?? 0), term.leaseId];
     return { view, term, etag: `"${indexKey('key-status', ...facts)}"` };
   };
-  return serveAccount(account, known, { attempt, isWhole: () => true, discard: () => undefined }, service);
+  return serveAccount(account, known, { attempt, isWhole: () => true, discard: () => undefined }, deps);
 }

@@ -24,19 +24,19 @@ export interface InTurn<T> {
   readonly term: LeaseTerm;
 }
 
-type OpenTools = Pick<DataKeysDeps, 'rings' | 'leases' | 'log'>;
+type OpenDeps = Pick<DataKeysDeps, 'rings' | 'leases' | 'log'>;
 
 /**
  * Runs `work` with one use of the lease. @throws Unavailable CustomerKeyUnreachable @throws Refusal KeyMaterialMismatch
  */
 export async function withMaterial<T>(
   view: AccountView,
-  tools: OpenTools,
+  deps: OpenDeps,
   work: (materialOf: MaterialOf) => T,
 ): Promise<InTurn<T>> {
-  const { atRest } = await tools.rings();
+  const { atRest } = await deps.rings();
   const { record } = view;
-  return tools.leases.withAccountKey(view, (accountKey, term) => {
+  return deps.leases.withAccountKey(view, (accountKey, term) => {
     const opened = new Map<number, DataKeyMaterial>();
     const materialOf: MaterialOf = (generation) => {
       const known = opened.get(generation);
@@ -52,7 +52,7 @@ export async function withMaterial<T>(
       try {
         return dataKeyMaterialIn(openInRecord('dataKeys', found, accountKey, record, atRest));
       } catch (error) {
-        throw error instanceof KeyMaterialMismatch ? damaged(view, tools) : error;
+        throw error instanceof KeyMaterialMismatch ? damaged(view, deps) : error;
       }
     };
     try {
@@ -63,7 +63,7 @@ export async function withMaterial<T>(
   });
 }
 
-function damaged({ record: { name } }: AccountView, { log }: OpenTools): Refusal {
+function damaged({ record: { name } }: AccountView, { log }: OpenDeps): Refusal {
   log.error('An account key does not match its record', { account: fold(name) });
   return new Refusal(
     'KeyMaterialMismatch',
@@ -76,25 +76,24 @@ function damaged({ record: { name } }: AccountView, { log }: OpenTools): Refusal
  * The account with a key that wraps data keys under its newest account key, made at the first use. @throws Refusal
  * AccountNotFound | CustomerKeyInaccessible
  */
-export async function withNewestGeneration(view: AccountView, service: DataKeysDeps): Promise<AccountView> {
+export async function withNewestGeneration(view: AccountView, deps: DataKeysDeps): Promise<AccountView> {
   if (hasNewest(view)) return view;
   const { name, instanceId } = view.record;
-  return service.serialize(fold(name), () =>
+  return deps.serialize(fold(name), () =>
     retryLostRaces(async () => {
-      const current = await getAccount(name, service);
+      const current = await getAccount(name, deps);
       if (current.record.instanceId !== instanceId) throw accountNotFound(fold(name));
       if (hasNewest(current)) return current;
       refuseUnlessEnabled(current);
       const { record } = current;
-      const { atRest } = await service.rings();
-      const tools = { atRest, random: service.random };
-      const dataKeyGenerations = await service.leases.withAccountKey(current, (accountKey) =>
-        withNewGeneration(record, accountKey, service.clock.now(), tools),
+      const { atRest } = await deps.rings();
+      const dataKeyGenerations = await deps.leases.withAccountKey(current, (accountKey) =>
+        withNewGeneration(record, accountKey, deps.clock.now(), { atRest, random: deps.random }),
       );
       const after = String(record.accountKeyGeneration);
       const created = { type: 'DataKeyGenerationCreated', actor: keyward, after } as const;
-      await saveWithSameEtag(storedOf(current), { ...record, dataKeyGenerations }, [created], service);
-      return getAccount(name, service);
+      await saveWithSameEtag(storedOf(current), { ...record, dataKeyGenerations }, [created], deps);
+      return getAccount(name, deps);
     }),
   );
 }

@@ -54,8 +54,8 @@ interface StatusKeyDeps extends Pick<AccountsDeps, 'rings' | 'random' | 'clock' 
 
 type OpenPair = StatusKeyPair & StatusKeyRow & { readonly kid: string; readonly ringGeneration: number };
 
-export function createStatusKeys(tools: StatusKeyDeps): StatusKeys {
-  const { statusKeyStore: store, clock, random, log } = tools;
+export function createStatusKeys(deps: StatusKeyDeps): StatusKeys {
+  const { statusKeyStore: store, clock, random, log } = deps;
   const opened = new Map<string, OpenPair>();
   const retained = new Set<string>();
   let current: { readonly pairs: readonly OpenPair[]; readonly ageMs: Age } | undefined;
@@ -64,7 +64,7 @@ export function createStatusKeys(tools: StatusKeyDeps): StatusKeys {
 
   async function readOnce(): Promise<readonly OpenPair[]> {
     const ageMs = startAge(clock);
-    const { atRest } = await tools.rings();
+    const { atRest } = await deps.rings();
     let pairs = await readPairs();
     const slot = `${String(atRest.newest.generation).padStart(10, '0')}:${Math.floor(clock.now() / statusKeyMs)}`;
     if (!pairs.some((one) => one.slot === slot)) {
@@ -95,7 +95,7 @@ export function createStatusKeys(tools: StatusKeyDeps): StatusKeys {
   }
 
   async function open(row: StatusKeyRow): Promise<OpenPair | undefined> {
-    const { atRest } = await tools.rings();
+    const { atRest } = await deps.rings();
     try {
       const stored = fromBase64(row.sealed);
       const ringGeneration = statusKeyGeneration(stored);
@@ -110,7 +110,7 @@ export function createStatusKeys(tools: StatusKeyDeps): StatusKeys {
   }
 
   async function make(slot: string): Promise<void> {
-    const { atRest } = await tools.rings();
+    const { atRest } = await deps.rings();
     const [seed, createdAt] = [random.bytes(32), clock.now()];
     const sealed = sealStatusKey(seed, { slot, createdAt }, atRest.newest, random.bytes(12));
     wipe(seed);

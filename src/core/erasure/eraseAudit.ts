@@ -4,7 +4,8 @@
  * as before. Only the tombstone says which owner is left to erase, so it is the last row. A call that ends early, or is
  * killed at any write, is completed by the next one.
  */
-import type { Actor, AuditEntry } from '../audit/auditEntry.ts';
+import type { AuditEntry } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { ownChain } from '../audit/chains.ts';
 import type { EntriesLeft, EntryLeft, Tombstone } from '../audit/ports.ts';
 import { recordForService, serviceChain } from '../audit/serviceAudit.ts';

@@ -11,7 +11,7 @@ import type { Keks } from '../crypto/keks.ts';
 import type { EntryPosition, TimelineEntry } from '../overview/ports.ts';
 import type { ErasureDeps } from './ports.ts';
 
-const rowsAPage = 1000;
+const rowsPerPage = 1000;
 
 export interface ErasableChain {
   readonly id: string;
@@ -40,7 +40,7 @@ export async function eraseEntries(
 ): Promise<ErasedEntries> {
   const left: EntryLeft[] = [];
   let erased = 0;
-  for (let request: ChainPageRequest = { limit: rowsAPage, ...(after === undefined ? {} : { after }) }; ; ) {
+  for (let request: ChainPageRequest = { limit: rowsPerPage, ...(after === undefined ? {} : { after }) }; ; ) {
     const { rows, next } = await chain.page(request);
     const wanted: AuditEntry[] = [];
     const changed: AuditEntry[] = [];
@@ -70,6 +70,6 @@ export async function eraseEntries(
     erased += changed.length;
     if (next === undefined) return { erased, left };
     if (isLate()) return { erased, left, next };
-    request = { limit: rowsAPage, after: next };
+    request = { limit: rowsPerPage, after: next };
   }
 }

@@ -8,8 +8,8 @@ import type { CustomerPageDeps } from '../customerPage/ports.ts';
 import type { OverviewDeps } from '../overview/deps.ts';
 import type { VaultWorkDeps } from '../vaultWork/deps.ts';
 
-/** Every function can be repeated. */
-export interface ErasureStore {
+/** What is stored of the chain of a deleted account. Every function can be repeated. */
+export interface ErasedChain {
   /** Replaces stored entries of an account's chain, or of the service's own, by others at the same positions. */
   replaceEntries(of: { readonly account: string } | 'service', entries: readonly AuditEntry[]): Promise<void>;
   /** False: the row has changed. */
@@ -17,6 +17,10 @@ export interface ErasureStore {
   /** The rows of the outbox of one chain. */
   waitingOf(chain: string): Promise<readonly OutboxRow[]>;
   putWaiting(row: OutboxRow): Promise<void>;
+}
+
+/** What is stored of an owner besides its accounts. Every function can be repeated. */
+export interface OwnerTraces {
   claimsOf(owner: string): Promise<readonly Claim[]>;
   /** Removes the counts, keys and marks of an owner without accounts from the overview. */
   removeFromOverview(owner: string): Promise<void>;
@@ -27,5 +31,5 @@ export interface ErasureDeps
     Pick<OverviewDeps, 'overview' | 'overviewIndex' | 'timelineIndex'>,
     Pick<CustomerPageDeps, 'customerLinks'>,
     Pick<VaultWorkDeps, 'identityDenials'> {
-  readonly erasure: ErasureStore;
+  readonly erasure: ErasedChain & OwnerTraces;
 }

@@ -30,7 +30,7 @@ export function createBackgroundWork(moment: () => Promise<void>, log: Log): Bac
   let gathering: { readonly tasks: Tasks; readonly hurry: () => void } | undefined;
   let gatheredDone: Promise<unknown> = Promise.resolve();
 
-  async function logged(subject: string, task: () => Promise<void>): Promise<void> {
+  async function runLogged(subject: string, task: () => Promise<void>): Promise<void> {
     try {
       await task();
     } catch (error) {
@@ -38,7 +38,7 @@ export function createBackgroundWork(moment: () => Promise<void>, log: Log): Bac
     }
   }
 
-  const run = (tasks: Tasks) => limit.map(tasks, ([subject, task]) => logged(subject, task));
+  const run = (tasks: Tasks) => limit.map(tasks, ([subject, task]) => runLogged(subject, task));
 
   function nextUrgent(): Tasks {
     const tasks: Tasks = new Map();

@@ -48,7 +48,7 @@ export function changedByAccount(rows: AccountRows, next: IndexedAccount | undef
   return {
     change: {
       ...withCounts(counts, difference),
-      keys: changes.map(({ key }) => written(key)),
+      keys: changes.map(({ key }) => keyRowOf(key)),
       ...defined({ put: next }),
       ...(isMoved ? { remove: was } : {}),
     },
@@ -72,7 +72,7 @@ export function changedByWatch(
     ...(isMixed(watch) && byVersion !== undefined ? { byVersion } : {}),
   };
   const difference = differenceOf({ before, key });
-  const change = { ...withCounts(counts, difference), keys: [written(key)] };
+  const change = { ...withCounts(counts, difference), keys: [keyRowOf(key)] };
   return { change, difference, marks: marksOf([{ before, key }]) };
 }
 
@@ -87,15 +87,15 @@ interface KeyChange {
 const more = (key: IndexedKey): IndexedKey => ({ ...key, accounts: key.accounts + 1 });
 const less = (key: IndexedKey): IndexedKey => ({ ...key, accounts: Math.max(0, key.accounts - 1) });
 
-const isLeft = ({ accounts }: IndexedKey): boolean => accounts === 0;
+const isUnused = ({ accounts }: IndexedKey): boolean => accounts === 0;
 
 const differenceOf = ({ before, key }: KeyChange): Counts =>
-  sum(ofKey(isLeft(key) ? undefined : key), minus(ofKey(before)));
+  sum(ofKey(isUnused(key) ? undefined : key), minus(ofKey(before)));
 
 /** A key that no account is bound to has no row. */
-const written = (key: IndexedKey): OwnerChange['keys'][number] => ({
+const keyRowOf = (key: IndexedKey): OwnerChange['keys'][number] => ({
   bindingId: key.watch.binding.id,
-  ...(isLeft(key) ? {} : { value: key }),
+  ...(isUnused(key) ? {} : { value: key }),
 });
 
 const withCounts = (counts: Stored<Counts> | undefined, difference: Counts): Pick<OwnerChange, 'counts'> => ({
@@ -103,7 +103,7 @@ const withCounts = (counts: Stored<Counts> | undefined, difference: Counts): Pic
 });
 
 const needsMark = (key: IndexedKey | undefined): boolean =>
-  key !== undefined && !isLeft(key) && !isAccessible(key.watch);
+  key !== undefined && !isUnused(key) && !isAccessible(key.watch);
 
 const marksOf = (changes: readonly KeyChange[]): ChangedIndex['marks'] => ({
   put: changes.flatMap(({ key }) => (needsMark(key) ? [key] : [])),

@@ -41,11 +41,11 @@ type CompareDeps = Pick<
 >;
 
 /** Two reads where nothing is missing, and one more for each entry of the last day. */
-export async function compareAccount(record: AccountRecord, service: CompareDeps): Promise<void> {
-  const { overview, overviewIndex: index, accounts, log } = service;
+export async function compareAccount(record: AccountRecord, deps: CompareDeps): Promise<void> {
+  const { overview, overviewIndex: index, accounts, log } = deps;
   const name = fold(record.name);
   const subject: ChainSubject = { kind: 'account', name, owner: record.owner };
-  await addMissing(record, subject, record.owner, (page) => accounts.audit(name, record.instanceId, page), service);
+  await addMissing(record, subject, record.owner, (page) => accounts.audit(name, record.instanceId, page), deps);
   if (record.lifecycle !== 'active') return;
   const wanted = indexedAccountOf(record);
   const rows = [await index.locate(record.owner, name), await index.account(wanted)];
@@ -54,13 +54,13 @@ export async function compareAccount(record: AccountRecord, service: CompareDeps
   await overview.accountNow(record);
 }
 
-export async function compareWatch(watch: Watch, service: CompareDeps): Promise<void> {
-  const { overview, overviewIndex: index, claims, bindings, log } = service;
+export async function compareWatch(watch: Watch, deps: CompareDeps): Promise<void> {
+  const { overview, overviewIndex: index, claims, bindings, log } = deps;
   const { id, vaultHost } = watch.binding;
   const owner = (await claims.find('vault', vaultHost))?.value.owner;
   if (owner === undefined) return;
   const held = { instanceId: id, audit: watch.audit };
-  await addMissing(held, ofBinding(watch.binding), owner, (page) => bindings.audit(id, page), service);
+  await addMissing(held, ofBinding(watch.binding), owner, (page) => bindings.audit(id, page), deps);
   const key = await index.key(owner, id);
   if (key === undefined || shownText(key.watch) === shownText(watch)) return;
   log.warn('The overview did not have a key as it is', { bindingId: id });
@@ -104,8 +104,8 @@ const rowsPerCall = 1000;
 const keysPerBatch = 90;
 
 /** Removes accounts that are gone, and counts again what is there. Returns the counts of the owner. */
-async function compareOwner(owner: string, service: CompareDeps): Promise<Counts> {
-  const { overviewIndex: index, accounts, overview, log } = service;
+async function compareOwner(owner: string, deps: CompareDeps): Promise<Counts> {
+  const { overviewIndex: index, accounts, overview, log } = deps;
   return retryLostRaces(async () => {
     const stored = await index.counts(owner);
     const keys = new Map<string, IndexedKey>();
@@ -122,7 +122,7 @@ async function compareOwner(owner: string, service: CompareDeps): Promise<Counts
         else if (!(await isPresent(row.account, accounts))) {
           log.warn('The overview had an account that is gone', { account: row.account.name });
           await overview.removeNow(row.account);
-          return compareOwner(owner, service);
+          return compareOwner(owner, deps);
         } else if (id === undefined) keyless = sum(keyless, ofAccount(row.account));
         else found.set(id, (found.get(id) ?? 0) + 1);
       }
@@ -153,16 +153,16 @@ async function isPresent(account: IndexedAccount, { read }: CompareDeps['account
 
 const ownersPerMessage = 50;
 
-/** Compares some owners, and in the end the service. Returns the last owner, if there may be more behind it. */
-export async function compareOwners(after: string | undefined, service: CompareDeps): Promise<string | undefined> {
+/** Compares some owners, and in the end the service. Returns the last owner, if there may be more after it. */
+export async function compareOwners(after: string | undefined, deps: CompareDeps): Promise<string | undefined> {
   let owner = after;
   for (let count = 0; count < ownersPerMessage; count++) {
-    owner = await service.overviewIndex.nextOwner(owner);
+    owner = await deps.overviewIndex.nextOwner(owner);
     if (owner === undefined) {
-      await compareService(service);
+      await compareService(deps);
       return undefined;
     }
-    await compareOwner(owner, service);
+    await compareOwner(owner, deps);
   }
   return owner;
 }

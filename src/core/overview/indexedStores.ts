@@ -2,13 +2,14 @@
  * The stores, with every change noted for the overview. Every batch that holds an entry passes here, and so does every
  * new state.
  */
-import type { AnnouncedStores } from '../announcements/publishingStores.ts';
-import type { OverviewWriter } from './overviewWriter.ts';
+import type { AccountWriter } from '../accounts/ports.ts';
+import type { AuditedStores, ServiceAuditWriter, WatchWriter } from '../announcements/publishingStores.ts';
+import type { OverviewRecorder } from './overviewWriter.ts';
 
-export function indexing(
-  { accounts, bindings, serviceAudit }: AnnouncedStores,
-  overview: OverviewWriter,
-): AnnouncedStores {
+export function indexing<A extends AccountWriter, B extends WatchWriter, S extends ServiceAuditWriter>(
+  { accounts, bindings, serviceAudit }: AuditedStores<A, B, S>,
+  overview: OverviewRecorder,
+): AuditedStores<A, B, S> {
   return {
     accounts: {
       ...accounts,

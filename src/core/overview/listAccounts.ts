@@ -14,7 +14,7 @@ import { readCheckedRanges } from './checkedRanges.ts';
 import { type Counts, currentCounts, ofKey, sum } from './counts.ts';
 import type { OverviewDeps } from './deps.ts';
 import type { IndexedKey, IndexPosition } from './indexRows.ts';
-import { behindAll, type KeyStop, type ReadAccount, readAll, readStops } from './readIndex.ts';
+import { afterAll, type KeyStop, type ReadAccount, readAll, readStops } from './readIndex.ts';
 
 export interface AccountFilter {
   readonly state?: ListedAccount['state'];
@@ -70,26 +70,26 @@ export async function listIndexedAccounts(
   filter: AccountFilter,
   limit: number,
   after: IndexPosition | undefined,
-  tools: OverviewDeps,
+  deps: OverviewDeps,
 ): Promise<AccountsPage> {
   // What this process has changed just now is seen.
-  await tools.overview.settled();
+  await deps.overview.settled();
   const budget = callBudget();
-  const checked = await budget.spend(readCheckedRanges(tools.ranges, tools.policy));
-  const stops = await stopsFor(filter, after, budget, tools);
-  const { clock, policy } = tools;
-  const stored = after === undefined ? await countsFor(filter, stops, budget, tools) : undefined;
+  const checked = await budget.spend(readCheckedRanges(deps.ranges, deps.policy));
+  const stops = await stopsFor(filter, after, budget, deps);
+  const { clock, policy } = deps;
+  const stored = after === undefined ? await countsFor(filter, stops, budget, deps) : undefined;
   const counts = stored && currentCounts(stored, checked, clock.now(), policy);
   const select = ({ account, key, version }: ReadAccount) => {
-    const listed = listedAccount(account, key, checked.of(hostOf(key)), tools.clock.now(), tools.policy, version);
+    const listed = listedAccount(account, key, checked.of(hostOf(key)), deps.clock.now(), deps.policy, version);
     return passes(listed, filter) ? listed : undefined;
   };
   const isWhole = Object.keys(filter).every((name) => name === 'owner');
   const request = { limit, after, select, isWhole };
   const { rows, next = stops?.next } =
     stops === undefined
-      ? await readAll(request, filter.owner, budget, tools)
-      : await readStops(request, stops.keys, budget, tools);
+      ? await readAll(request, filter.owner, budget, deps)
+      : await readStops(request, stops.keys, budget, deps);
   return { accounts: rows, ...defined({ counts, checkedSince: checked.oldest, next }) };
 }
 
@@ -135,5 +135,5 @@ async function stopsFor(
   const { marks, isLast } = await budget.spend(overviewIndex.marked(after, owner, marksPerCall));
   const last = marks.at(-1)?.key;
   if (last === undefined || isLast) return { keys: marks };
-  return { keys: marks, next: { owner: last.owner, bindingId: last.watch.binding.id, name: behindAll } };
+  return { keys: marks, next: { owner: last.owner, bindingId: last.watch.binding.id, name: afterAll } };
 }

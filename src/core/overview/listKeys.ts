@@ -12,7 +12,7 @@ import { readCheckedRanges } from './checkedRanges.ts';
 import { type Counts, currentCounts } from './counts.ts';
 import type { OverviewDeps } from './deps.ts';
 import type { IndexedKey, IndexedWatch, IndexPosition } from './indexRows.ts';
-import { behindAll } from './readIndex.ts';
+import { afterAll } from './readIndex.ts';
 
 export interface KeyFilter {
   readonly owner?: string;
@@ -54,19 +54,19 @@ export async function listKeys(
   filter: KeyFilter,
   limit: number,
   after: IndexPosition | undefined,
-  tools: OverviewDeps,
+  deps: OverviewDeps,
 ): Promise<KeysPage> {
-  await tools.overview.settled();
+  await deps.overview.settled();
   const budget = callBudget();
-  const checked = await budget.spend(readCheckedRanges(tools.ranges, tools.policy));
-  const counts = after === undefined ? await budget.spend(tools.overviewIndex.counts(filter.owner)) : undefined;
+  const checked = await budget.spend(readCheckedRanges(deps.ranges, deps.policy));
+  const counts = after === undefined ? await budget.spend(deps.overviewIndex.counts(filter.owner)) : undefined;
   const select = (row: IndexedKey) => {
-    const key = listedKey(row, checked.of(row.watch.binding.vaultHost), tools.clock.now(), tools.policy);
+    const key = listedKey(row, checked.of(row.watch.binding.vaultHost), deps.clock.now(), deps.policy);
     return key !== undefined && passes(key, filter) ? key : undefined;
   };
   const isAboutFailures = filter.cause !== undefined || !['Accessible', 'Unknown', undefined].includes(filter.status);
-  const { keys, next } = await (isAboutFailures ? readMarked : readKeys)(filter, limit, after, budget, tools, select);
-  const { clock, policy } = tools;
+  const { keys, next } = await (isAboutFailures ? readMarked : readKeys)(filter, limit, after, budget, deps, select);
+  const { clock, policy } = deps;
   const known = after === undefined ? currentCounts(counts?.value ?? {}, checked, clock.now(), policy) : undefined;
   return { keys, ...defined({ counts: known, checkedSince: checked.oldest, next }) };
 }
@@ -77,7 +77,7 @@ type Read = (
   limit: number,
   after: IndexPosition | undefined,
   budget: CallBudget,
-  tools: OverviewDeps,
+  deps: OverviewDeps,
   select: Select,
 ) => Promise<Pick<KeysPage, 'keys' | 'next'>>;
 
@@ -85,7 +85,7 @@ const readKeys: Read = async ({ owner }, limit, after, budget, { overviewIndex: 
   const keys: ListedKey[] = [];
   let at = after ?? (owner === undefined ? undefined : { owner });
   while (budget.left > 0) {
-    const isOfOwner = at !== undefined && at.bindingId !== behindAll;
+    const isOfOwner = at !== undefined && at.bindingId !== afterAll;
     const page = isOfOwner
       ? await budget.spend(index.ofOwner(at as IndexPosition, rowsPerCall, 'keys'))
       : await budget.spend(index.ofLaterOwners(at?.owner, rowsPerCall, 'keys'));
@@ -98,7 +98,7 @@ const readKeys: Read = async ({ owner }, limit, after, budget, { overviewIndex: 
     }
     if (!page.isLast) continue;
     if (!isOfOwner || owner !== undefined) return { keys };
-    at = { owner: (at as IndexPosition).owner, bindingId: behindAll };
+    at = { owner: (at as IndexPosition).owner, bindingId: afterAll };
   }
   return { keys, ...defined({ next: at }) };
 };

@@ -31,7 +31,8 @@ import { type ChangedAccount, createOwnerRows, isLaterThan } from './ownerRows.t
 import type { OverviewIndex, TimelineEntry, TimelineIndex } from './ports.ts';
 import { createServiceCounts } from './serviceCounts.ts';
 
-export interface OverviewWriter {
+/** Notes what this process has committed. It is written in the background. */
+export interface OverviewRecorder {
   /** An account was created, with the entries of its chain. */
   createdAccount(record: AccountRecord, entries: readonly AuditEntry[]): void;
   /** A record was saved. */
@@ -42,18 +43,24 @@ export interface OverviewWriter {
   watch(watch: Watch, entries: readonly AuditEntry[]): void;
   /** Entries of the service's own chain. */
   service(entries: readonly AuditEntry[]): void;
-  /** Resolves when everything that was noted before is written, or has failed. */
-  settled(): Promise<void>;
-  /**
-   * The same at once, for the daily pass: nothing that this process remembers is taken as known. Throws where `account`
-   * logs.
-   */
+}
+
+/**
+ * Corrects the overview at once, for the daily pass: nothing that this process remembers is taken as known. Throws where
+ * the recorder logs.
+ */
+export interface OverviewCorrection {
   accountNow(record: AccountRecord): Promise<void>;
   watchNow(watch: Watch): Promise<void>;
   /** Removes an account that is gone. */
   removeNow(account: IndexedAccount): Promise<void>;
   /** Adds to the counts of the service. */
   countNow(difference: Counts): Promise<void>;
+}
+
+export interface OverviewWriter extends OverviewRecorder, OverviewCorrection {
+  /** Resolves when everything that was noted before is written, or has failed. */
+  settled(): Promise<void>;
 }
 
 type WriterDeps = Pick<AccountsDeps, 'bindings' | 'claims' | 'clock' | 'log'> & {
@@ -64,19 +71,19 @@ type WriterDeps = Pick<AccountsDeps, 'bindings' | 'claims' | 'clock' | 'log'> & 
 };
 
 /** Accounts and keys that this process remembers as written: 100 bytes each. */
-const mostRemembered = 20_000;
+const maxRemembered = 20_000;
 const ownerMs = 60_000;
-const mostWatches = 500;
+const maxWatches = 500;
 const watchMs = 10_000;
 
-export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
-  const { overviewIndex: index, timelineIndex, bindings, claims, clock, log, gather } = tools;
+export function createOverviewWriter(deps: WriterDeps): OverviewWriter {
+  const { overviewIndex: index, timelineIndex, bindings, claims, clock, log, gather } = deps;
   const background = createBackgroundWork(gather, log);
   const serviceCounts = createServiceCounts(index);
-  const known = { accounts: lruCache<IndexedAccount>(mostRemembered), keys: lruCache<string>(mostRemembered) };
-  const owners = lruCache<{ readonly owner: string; readonly at: number }>(mostRemembered);
+  const known = { accounts: lruCache<IndexedAccount>(maxRemembered), keys: lruCache<string>(maxRemembered) };
+  const owners = lruCache<{ readonly owner: string; readonly at: number }>(maxRemembered);
   /** Seen by this process just now: an account is bound right after its watch was saved. */
-  const watches = lruCache<{ readonly watch: IndexedWatch; readonly at: number }>(mostWatches);
+  const watches = lruCache<{ readonly watch: IndexedWatch; readonly at: number }>(maxWatches);
   let entriesWaiting: (() => Promise<readonly TimelineEntry[]>)[] = [];
   const rows = createOwnerRows({
     index,
@@ -133,7 +140,7 @@ export function createOverviewWriter(tools: WriterDeps): OverviewWriter {
     const counts: Record<string, number> = {};
     for (const version of Object.keys(versions)) {
       let count = 0;
-      for await (const _ of boundAccounts(binding.id, { version }, tools)) count += 1;
+      for await (const _ of boundAccounts(binding.id, { version }, deps)) count += 1;
       counts[version] = count;
     }
     return counts;

@@ -2,12 +2,13 @@
 import type { OwnedAccount } from '../vaultWork/ports.ts';
 import type { OverviewDeps } from './deps.ts';
 import { type IndexedKey, type IndexPosition, positionOf } from './indexRows.ts';
+import type { IndexPages } from './ports.ts';
 
 const rowsPerCall = 1000;
 
 export async function* ownedAccounts(
   owner: string,
-  { overview, overviewIndex }: Pick<OverviewDeps, 'overview' | 'overviewIndex'>,
+  { overview, overviewIndex }: Pick<OverviewDeps, 'overview'> & { readonly overviewIndex: IndexPages },
 ): AsyncGenerator<OwnedAccount> {
   // Waits until the index has the latest changes of this process.
   await overview.settled();

@@ -14,7 +14,6 @@ import type { Counts } from './counts.ts';
 import { type IndexedAccount, type IndexedKey, type IndexedWatch, isNoOlder, type MarkedKey } from './indexRows.ts';
 import type { OverviewIndex } from './ports.ts';
 
-/** A change of one account. */
 export interface ChangedAccount {
   readonly owner: string;
   readonly name: string;
@@ -36,7 +35,7 @@ export interface OwnerRows {
   watch(owner: string, watch: IndexedWatch, byVersion: IndexedKey['byVersion']): Promise<void>;
 }
 
-interface OwnerTools {
+interface OwnerDeps {
   readonly index: OverviewIndex;
   /** Of a key that the index does not have. */
   readonly watchOf: (bindingId: string) => Promise<IndexedWatch | undefined>;
@@ -44,13 +43,13 @@ interface OwnerTools {
   readonly onDifference: (difference: Counts) => void;
 }
 
-const mostOwners = 2_000;
+const maxOwners = 2_000;
 /** A key with so few accounts is marked together with them. */
 const fewAccounts = 10;
 
-export function createOwnerRows({ index, watchOf, onDifference }: OwnerTools): OwnerRows {
+export function createOwnerRows({ index, watchOf, onDifference }: OwnerDeps): OwnerRows {
   const serialize = keyedMutex();
-  const known = lruCache<Stored<Counts>>(mostOwners);
+  const known = lruCache<Stored<Counts>>(maxOwners);
 
   /** `isFirst`: what this process remembers counts. */
   const change = (
@@ -93,13 +92,13 @@ export function createOwnerRows({ index, watchOf, onDifference }: OwnerTools): O
   const keyOf = async (account: IndexedAccount | undefined): Promise<IndexedKey | undefined> =>
     account?.key === undefined ? undefined : index.key(account.owner, account.key.bindingId);
 
-  async function changed(
+  async function computeChange(
     counts: Stored<Counts> | undefined,
     was: IndexedAccount | undefined,
     is: IndexedAccount | undefined,
     next: IndexedAccount | undefined,
   ): Promise<ChangedIndex> {
-    const isMoved = was !== undefined && (next === undefined || !isSamePlace(was, next));
+    const isMoved = was !== undefined && (next === undefined || !isUnderSameKey(was, next));
     const [oldKey, newKey] = await Promise.all([isMoved ? keyOf(was) : undefined, keyOf(next)]);
     const isNew = newKey === undefined && next?.key !== undefined;
     const watch = isNew ? await watchOf(next.key.bindingId) : undefined;
@@ -113,7 +112,7 @@ export function createOwnerRows({ index, watchOf, onDifference }: OwnerTools): O
   });
   const asLocated = (located: IndexedAccount | undefined, next: IndexedAccount | undefined) => ({
     was: located,
-    is: located !== undefined && next !== undefined && isSamePlace(located, next) ? located : undefined,
+    is: located !== undefined && next !== undefined && isUnderSameKey(located, next) ? located : undefined,
   });
 
   return {
@@ -123,7 +122,7 @@ export function createOwnerRows({ index, watchOf, onDifference }: OwnerTools): O
         const located = isCreated ? undefined : await index.locate(owner, name);
         if (located === undefined ? next === undefined : isOlderThan(located)) return undefined;
         const { was, is } = isFirst && expected !== 'compared' ? asLocated(located, next) : await read(located, next);
-        const { change, ...effects } = await changed(counts, was, is, next);
+        const { change, ...effects } = await computeChange(counts, was, is, next);
         const more = { ...(next === undefined ? { removeLocation: name } : {}), ...(isCreated ? { isCreated } : {}) };
         return { ...effects, change: { ...change, ...more } };
       }),
@@ -132,9 +131,9 @@ export function createOwnerRows({ index, watchOf, onDifference }: OwnerTools): O
       change(account.owner, async (counts) => {
         const row = await index.account(account);
         const located = await index.locate(account.owner, account.name);
-        const isLocation = located?.instanceId === account.instanceId && isSamePlace(located, account);
+        const isLocation = located?.instanceId === account.instanceId && isUnderSameKey(located, account);
         if (row === undefined && !isLocation) return undefined;
-        const { change, ...effects } = await changed(counts, row, undefined, undefined);
+        const { change, ...effects } = await computeChange(counts, row, undefined, undefined);
         return { ...effects, change: { ...change, ...(isLocation ? { removeLocation: account.name } : {}) } };
       }),
 
@@ -147,7 +146,7 @@ export function createOwnerRows({ index, watchOf, onDifference }: OwnerTools): O
   };
 }
 
-const isSamePlace = (one: IndexedAccount, other: IndexedAccount): boolean =>
+const isUnderSameKey = (one: IndexedAccount, other: IndexedAccount): boolean =>
   one.key?.bindingId === other.key?.bindingId;
 
 /**

@@ -33,33 +33,42 @@ export interface OwnerChange {
 
 export interface IndexPage {
   readonly rows: readonly IndexRow[];
-  /** There are no more rows behind these. */
+  /** There are no more rows after these. */
   readonly isLast: boolean;
 }
 
-export interface OverviewIndex {
+/** The rows of one owner. */
+export interface IndexedRows {
   /** Where an account of the owner is in the index, by its name: a copy of its row. */
   locate(owner: string, name: string): Promise<IndexedAccount | undefined>;
 
   account(at: IndexedAccount): Promise<IndexedAccount | undefined>;
   key(owner: string, bindingId: string): Promise<IndexedKey | undefined>;
-  /** Of an owner, or of the service. */
-  counts(owner?: string): Promise<Stored<Counts> | undefined>;
   /** All or nothing. Returns the ETag of the owner's counts. @throws LostRace */
   write(owner: string, change: OwnerChange): Promise<string>;
+}
+
+export interface IndexedCounts {
+  /** Of an owner, or of the service. */
+  counts(owner?: string): Promise<Stored<Counts> | undefined>;
   /** Returns their ETag. @throws LostRace */
   writeCounts(counts: Counts, etag: string | undefined): Promise<string>;
-  /** Of each owner behind this one, in order. `next`: where further ones are. */
+  /** Of each owner after this one, in order. `next`: where further ones are. */
   ownerCounts(after: string | undefined, limit: number): Promise<{ counts: readonly Counts[]; next?: string }>;
+}
 
-  /** Rows behind the position, in order, of its owner. */
+/** Rows in order. */
+export interface IndexPages {
+  /** Rows after the position, in order, of its owner. */
   ofOwner(after: IndexPosition, limit: number, kind?: 'keys'): Promise<IndexPage>;
   /** Rows of the owners after this one, in order; absent: of all. */
   ofLaterOwners(owner: string | undefined, limit: number, kind?: 'keys'): Promise<IndexPage>;
-
-  /** The owner behind this one that has rows; absent: the first. */
+  /** The owner after this one that has rows; absent: the first. */
   nextOwner(owner: string | undefined): Promise<string | undefined>;
+}
 
+/** Keys that are not well. */
+export interface KeyMarks {
   /** Lists a key that is not well apart from the others. */
   mark(key: MarkedKey): Promise<void>;
   unmark(owner: string, bindingId: string): Promise<void>;
@@ -70,6 +79,9 @@ export interface OverviewIndex {
     limit: number,
   ): Promise<{ readonly marks: readonly MarkedKey[]; readonly isLast: boolean }>;
 }
+
+/** The whole index, as one adapter keeps it. */
+export type OverviewIndex = IndexedRows & IndexedCounts & IndexPages & KeyMarks;
 
 /** An audit entry in the time index, with what its chain is about. */
 export interface TimelineEntry {
@@ -91,7 +103,7 @@ export interface TimelinePage {
     /** Absent: the row is damaged. */
     readonly entry?: TimelineEntry;
   }[];
-  /** Where the next page begins. Absent: there is nothing behind these. */
+  /** Where the next page begins. Absent: there is nothing after these. */
   readonly next?: string;
 }
 

@@ -27,12 +27,12 @@ export interface ReadRequest<T> {
 
 export interface ReadPage<T> {
   readonly rows: readonly T[];
-  /** Absent: there is nothing behind these. */
+  /** Absent: there is nothing after these. */
   readonly next?: IndexPosition;
 }
 
-/** Behind all keys of an owner, and behind all accounts of a key. */
-export const behindAll = '~';
+/** Sorts after all keys of an owner, and after all accounts of a key. */
+export const afterAll = '~';
 /** The table service returns at most 1,000 rows a call. */
 const rowsPerCall = 1000;
 /** A key and an account. */
@@ -42,17 +42,17 @@ export async function readAll<T>(
   { limit, after, select, isWhole }: ReadRequest<T>,
   owner: string | undefined,
   budget: CallBudget,
-  tools: OverviewDeps,
+  deps: OverviewDeps,
 ): Promise<ReadPage<T>> {
-  const index = tools.overviewIndex;
-  const versionOf = versionReader(budget, tools);
+  const index = deps.overviewIndex;
+  const versionOf = versionReader(budget, deps);
   const take = isWhole ? Math.min(rowsPerCall, limit * rowsPerAccount) : rowsPerCall;
   const rows: T[] = [];
   let at = after ?? (owner === undefined ? undefined : { owner });
   // A page can begin between a key and its accounts.
   let key = isAtKey(at) ? await budget.spend(index.key(at.owner, at.bindingId)) : undefined;
   while (budget.left > 0) {
-    const isOfOwner: boolean = at !== undefined && at.bindingId !== behindAll;
+    const isOfOwner: boolean = at !== undefined && at.bindingId !== afterAll;
     const page = isOfOwner
       ? await budget.spend(index.ofOwner(at as IndexPosition, take))
       : await budget.spend(index.ofLaterOwners(at?.owner, take));
@@ -71,13 +71,13 @@ export async function readAll<T>(
     }
     if (!page.isLast) continue;
     if (!isOfOwner || owner !== undefined) return { rows };
-    at = { owner: (at as IndexPosition).owner, bindingId: behindAll };
+    at = { owner: (at as IndexPosition).owner, bindingId: afterAll };
   }
   return { rows, ...defined({ next: at }) };
 }
 
 const isAtKey = (at: IndexPosition | undefined): at is IndexPosition & { readonly bindingId: string } =>
-  at?.bindingId !== undefined && at.bindingId !== behindAll && at.name !== behindAll;
+  at?.bindingId !== undefined && at.bindingId !== afterAll && at.name !== afterAll;
 
 /** A key whose accounts are wanted; with its accounts, where they are known already. */
 export interface KeyStop {
@@ -85,14 +85,14 @@ export interface KeyStop {
   readonly accounts?: readonly IndexedAccount[];
 }
 
-/** Of keys in the order of the index. The caller knows whether there are further ones behind the last. */
+/** Of keys in the order of the index. The caller knows whether there are further ones after the last. */
 export async function readStops<T>(
   { limit, after, select }: ReadRequest<T>,
   stops: readonly KeyStop[],
   budget: CallBudget,
-  tools: OverviewDeps,
+  deps: OverviewDeps,
 ): Promise<ReadPage<T>> {
-  const versionOf = versionReader(budget, tools);
+  const versionOf = versionReader(budget, deps);
   const rows: T[] = [];
   let next = after;
   for (const { key, accounts } of stops) {
@@ -103,7 +103,7 @@ export async function readStops<T>(
       if (accounts === undefined && budget.left === 0) return { rows, ...defined({ next }) };
       const page: OfKey =
         accounts === undefined
-          ? await ofKey({ owner, bindingId, name }, budget, tools)
+          ? await ofKey({ owner, bindingId, name }, budget, deps)
           : { accounts: accounts.filter((one) => name === undefined || one.name > name), isLast: true };
       for (const account of page.accounts) {
         const version = await versionOf(account, key);
@@ -116,7 +116,7 @@ export async function readStops<T>(
       }
       isLast = page.isLast;
     }
-    next = { owner, bindingId, name: behindAll };
+    next = { owner, bindingId, name: afterAll };
   }
   return { rows };
 }

@@ -2,7 +2,7 @@
 import { retryLostRaces } from '../base/errors.ts';
 import type { Stored } from '../base/stored.ts';
 import { type Counts, noCounts, sum } from './counts.ts';
-import type { OverviewIndex } from './ports.ts';
+import type { IndexedCounts } from './ports.ts';
 
 export interface ServiceCounts {
   add(difference: Counts): void;
@@ -10,7 +10,7 @@ export interface ServiceCounts {
   write(): Promise<void>;
 }
 
-export function createServiceCounts(index: Pick<OverviewIndex, 'counts' | 'writeCounts'>): ServiceCounts {
+export function createServiceCounts(index: Pick<IndexedCounts, 'counts' | 'writeCounts'>): ServiceCounts {
   let difference = noCounts;
   /** As this process wrote them last. */
   let known: Stored<Counts> | undefined;

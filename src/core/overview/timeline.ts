@@ -3,7 +3,7 @@
  * than requested, or none, and still not be the last. At most four calls a page.
  */
 
-import type { AuditType } from '../audit/auditEntry.ts';
+import type { AuditType } from '../audit/auditFacts.ts';
 import { defined } from '../base/defined.ts';
 import type { EpochMs } from '../base/time.ts';
 import { type KeyIdentifier, versionlessIdentifier } from '../customerKey/keyIdentifier.ts';

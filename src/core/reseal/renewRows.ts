@@ -4,7 +4,7 @@
  * Keyward retains the older KEK for it (INV-13).
  */
 import type { EpochMs } from '../base/time.ts';
-import type { RingPass } from '../rings/ring.ts';
+import type { RingPass } from '../rings/storedRing.ts';
 import type { ResealDeps } from './deps.ts';
 
 export async function renewRows(

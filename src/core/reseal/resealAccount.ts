@@ -27,7 +27,8 @@ import {
   sealBySystemRing,
 } from '../crypto/accountKeyEnvelope.ts';
 import { parseSecret } from '../crypto/secretEnvelope.ts';
-import type { RingRotation, Rings } from '../rings/ring.ts';
+import type { Rings } from '../rings/ring.ts';
+import type { RingRotation } from '../rings/storedRing.ts';
 import { secretAddressOf, storedBytes } from '../secrets/openStoredSecrets.ts';
 import { alarm } from '../secrets/secretAudit.ts';
 import type { ResealDeps } from './deps.ts';
@@ -48,11 +49,11 @@ export async function processAccount(
   name: string,
   ring: RingName,
   rotation: Pick<RingRotation, 'phase' | 'to'>,
-  service: ResealDeps,
+  deps: ResealDeps,
 ): Promise<PageResult> {
   const visited: PageResult = { found: 0, moved: 0, stuck: 0 };
-  const account = await resealRecord(name, ring, rotation, visited, service);
-  if (account !== undefined && ring === 'at-rest') await resealSecrets(name, account, visited, service);
+  const account = await resealRecord(name, ring, rotation, visited, deps);
+  if (account !== undefined && ring === 'at-rest') await resealSecrets(name, account, visited, deps);
   return visited;
 }
 
@@ -62,20 +63,20 @@ async function resealRecord(
   ring: RingName,
   { phase, to }: Pick<RingRotation, 'phase' | 'to'>,
   visited: PageResult,
-  service: ResealDeps,
+  deps: ResealDeps,
 ): Promise<Stored<ActiveAccount> | undefined> {
   return retryLostRaces(async () => {
-    const stored = await service.accounts.read(name);
+    const stored = await deps.accounts.read(name);
     if (stored?.value.lifecycle !== 'active') return undefined;
     const account = { value: stored.value, etag: stored.etag };
     try {
-      const keys = resealed(account.value, await service.rings(), service.random);
+      const keys = resealLayers(account.value, await deps.rings(), deps.random);
       const isNoted = phase !== 'retiring' || account.value.keksFrom?.[ring] === to;
       if (keys === undefined && isNoted) return account;
       const keksFrom = isNoted ? {} : { keksFrom: { ...account.value.keksFrom, [ring]: to } };
       const entry = { type: 'AccountKeyResealed', actor: { kind: 'keyward', id: 'rings' } } as const;
       const entries = keys === undefined ? [] : [entry];
-      await saveWithSameEtag(account, { ...account.value, ...keys, ...keksFrom }, entries, service);
+      await saveWithSameEtag(account, { ...account.value, ...keys, ...keksFrom }, entries, deps);
       if (keys === undefined) return account;
       visited.found += 1;
       visited.moved += 1;
@@ -83,7 +84,7 @@ async function resealRecord(
       if (!(error instanceof KeyMaterialMismatch)) throw error;
       visited.found += 1;
       visited.stuck += 1;
-      service.log.error('An account key does not match its record', { account: name });
+      deps.log.error('An account key does not match its record', { account: name });
     }
     return account;
   });
@@ -92,7 +93,7 @@ async function resealRecord(
 /**
  * Both layers under the newest KEKs; undefined when they already have these or newer ones. @throws KeyMaterialMismatch
  */
-function resealed(
+function resealLayers(
   record: ActiveAccount,
   { system, atRest }: Rings,
   random: Random,
@@ -104,11 +105,11 @@ function resealed(
   const before = openAtRest(stored, context, wrappedBy, atRest.kek(generation));
   const inner = underNewest(before, context, system, random);
   const older = resealOlderKeys(record, atRest, random);
-  const areOlderKept = older?.keys.every(({ sealed }, n) => sealed === record.olderAccountKeys?.keys[n]?.sealed);
+  const areOlderUnchanged = older?.keys.every(({ sealed }, n) => sealed === record.olderAccountKeys?.keys[n]?.sealed);
   const dataKeys = resealGenerations(record, { atRest, random });
-  const areDataKeysKept = dataKeys?.every(({ sealed }, n) => sealed === record.dataKeyGenerations?.[n]?.sealed);
-  const areKept = areOlderKept !== false && areDataKeysKept !== false;
-  if (inner === before && generation >= atRest.newest.generation && areKept) return undefined;
+  const areDataKeysUnchanged = dataKeys?.every(({ sealed }, n) => sealed === record.dataKeyGenerations?.[n]?.sealed);
+  const areUnchanged = areOlderUnchanged !== false && areDataKeysUnchanged !== false;
+  if (inner === before && generation >= atRest.newest.generation && areUnchanged) return undefined;
   const sealed = sealAtRest(inner, context, wrappedBy, atRest.newest, random.bytes(12));
   return {
     wrappedAccountKey: base64(sealed),
@@ -126,23 +127,23 @@ function underNewest(inner: Inner, context: KeyContext, system: Rings['system'],
   }
 }
 
-const rowsAPage = 200;
+const rowsPerPage = 200;
 const rowsAtOnce = 10;
 
 async function resealSecrets(
   name: string,
   account: Stored<ActiveAccount>,
   visited: PageResult,
-  service: ResealDeps,
+  deps: ResealDeps,
 ): Promise<void> {
   const limit = pLimit(rowsAtOnce);
   for (let after: string | undefined, isLast = false; !isLast; ) {
-    const page = await service.secrets.page(name, { limit: rowsAPage, ...defined({ after }) });
-    const { atRest } = await service.rings();
+    const page = await deps.secrets.page(name, { limit: rowsPerPage, ...defined({ after }) });
+    const { atRest } = await deps.rings();
     const broken: StoredSecret[] = [];
     const saves = page.rows.map((row) =>
       limit(async () => {
-        const moved = await resealSecret(row, account.value, atRest, service);
+        const moved = await resealSecret(row, account.value, atRest, deps);
         if (moved === 'newest') return;
         visited.found += 1;
         if (moved === 'moved') visited.moved += 1;
@@ -150,7 +151,7 @@ async function resealSecrets(
       }),
     );
     await Promise.all(saves);
-    if (broken.length > 0) visited.stuck += await alarmed(broken, account, service);
+    if (broken.length > 0) visited.stuck += await alarmUnchanged(broken, account, deps);
     after = page.next;
     isLast = after === undefined;
   }
@@ -177,16 +178,16 @@ async function resealSecret(
 }
 
 /** How many failed rows are unchanged, in an unchanged account. The others are another writer's current work. */
-async function alarmed(
+async function alarmUnchanged(
   rows: readonly StoredSecret[],
   account: Stored<ActiveAccount>,
-  service: ResealDeps,
+  deps: ResealDeps,
 ): Promise<number> {
-  const now = await service.accounts.read(account.value.name);
+  const now = await deps.accounts.read(account.value.name);
   if (now?.value.instanceId !== account.value.instanceId) return 0;
   const limit = pLimit(rowsAtOnce);
-  const again = await Promise.all(rows.map(({ ref }) => limit(() => service.secrets.read(ref))));
+  const again = await Promise.all(rows.map(({ ref }) => limit(() => deps.secrets.read(ref))));
   const still = rows.filter(({ etag }, n) => again[n]?.etag === etag).map(({ ref }) => ref);
-  if (still.length > 0) await alarm({ record: account.value, etag: account.etag }, still, service);
+  if (still.length > 0) await alarm({ record: account.value, etag: account.etag }, still, deps);
   return still.length;
 }

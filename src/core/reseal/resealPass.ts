@@ -4,22 +4,20 @@
  * free. When two work on one part all the same, ETags prevent conflicting writes, and the position counts once.
  */
 import { defined } from '../base/defined.ts';
-import { describeError, LostRace, retryLostRaces, Unavailable } from '../base/errors.ts';
+import { LostRace, retryLostRaces, Unavailable } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { RingName } from '../base/vocabulary.ts';
+import { busy, withLock } from '../base/workLock.ts';
 import { settleMs } from '../rings/durations.ts';
-import { type PassPart, type RingPass, type RingRotation, ringIn, type StoredRing } from '../rings/ring.ts';
+import { ringIn } from '../rings/ring.ts';
 import { destroyOlder, isPassDue, nextRound, save, wakePass } from '../rings/rotateRing.ts';
+import type { PassPart, RingPass, RingRotation, StoredRing } from '../rings/storedRing.ts';
 import type { ResealDeps } from './deps.ts';
 import { renewRows } from './renewRows.ts';
-import { type PageResult, processAccount } from './resealAccount.ts';
+import { messageMs, processPart } from './resealPart.ts';
 
-/** How long the work of one message lasts: far less than the lease that keeps other workers away. */
-const sliceMs = 20_000;
-const namesAPage = 48;
-const accountsAtOnce = 8;
 /** Of 64 bounds: eight workers write a third of what one storage account takes. */
-const boundsAPart = 8;
+const boundsPerPart = 8;
 /** Keyward retries rows that do not open once a day, or when the operator requests it. */
 const stuckRetryMs = 24 * 3_600_000;
 
@@ -34,47 +32,35 @@ interface Round extends DuePass {
   readonly parts: readonly PassPart[];
 }
 
-export async function workOnPass(ring: RingName, service: ResealDeps): Promise<void> {
+export async function workOnPass(ring: RingName, deps: ResealDeps): Promise<void> {
   let isMoreDue = false;
   try {
-    isMoreDue = await workOnFreePart(ring, service);
+    isMoreDue = await workOnFreePart(ring, deps);
   } catch (error) {
     // Another worker has continued the pass, and the state holds its progress.
     if (!(error instanceof LostRace)) throw error;
-    service.log.info('Another worker continued the pass of a ring', { ring });
+    deps.log.info('Another worker continued the pass of a ring', { ring });
   }
   // After the lock is released, because the woken worker would otherwise find the lock taken.
-  if (isMoreDue) await wakePass(ring, service);
+  if (isMoreDue) await wakePass(ring, deps);
 }
 
 /** Returns whether more work is due at once. */
-async function workOnFreePart(ring: RingName, service: ResealDeps): Promise<boolean> {
-  const due = await duePass(ring, service);
+async function workOnFreePart(ring: RingName, deps: ResealDeps): Promise<boolean> {
+  const due = await duePass(ring, deps);
   if (due === undefined) return false;
-  const round = roundIn(due) ?? (await beginRound(ring, due, service));
+  const round = roundIn(due) ?? (await beginRound(ring, due, deps));
   for (const [n, { isOver }] of round.parts.entries()) {
     if (isOver) continue;
-    const isMoreDue = await alone(`ring-${ring}-${n}`, () => workOnPart(ring, n, service), service);
-    if (isMoreDue !== undefined) return isMoreDue;
+    const isMoreDue = await asOnlyWorker(`ring-${ring}-${n}`, () => workOnPart(ring, n, deps), deps);
+    if (isMoreDue !== busy) return isMoreDue;
   }
   if (!round.parts.every(({ isOver }) => isOver)) return false;
-  return (await alone(`ring-${ring}`, () => workOnRest(ring, service), service)) ?? false;
+  return (await asOnlyWorker(`ring-${ring}`, () => workOnRest(ring, deps), deps)) === true;
 }
 
-/** Undefined: another worker has the lock. */
-async function alone<T>(
-  lock: string,
-  work: () => Promise<T>,
-  { vaults, policy }: Pick<ResealDeps, 'vaults' | 'policy'>,
-): Promise<T | undefined> {
-  const ticket = await vaults.beginWork(lock, policy.workerLeaseSeconds * 1000);
-  if (ticket === undefined) return undefined;
-  try {
-    return await work();
-  } finally {
-    await vaults.endWork(lock, ticket);
-  }
-}
+const asOnlyWorker = <T>(lock: string, work: () => Promise<T>, deps: Pick<ResealDeps, 'vaults' | 'policy'>) =>
+  withLock(lock, deps.policy.workerLeaseSeconds * 1000, work, deps);
 
 async function duePass(
   ring: RingName,
@@ -90,40 +76,40 @@ async function duePass(
 const roundIn = (due: DuePass): Round | undefined => due.pass.parts && { ...due, parts: due.pass.parts };
 
 /** Undefined: none has begun, or none is due. */
-async function dueRound(ring: RingName, service: ResealDeps): Promise<Round | undefined> {
-  const due = await duePass(ring, service);
+async function dueRound(ring: RingName, deps: ResealDeps): Promise<Round | undefined> {
+  const due = await duePass(ring, deps);
   return due && roundIn(due);
 }
 
 /** A round that waited for stuck rows starts its counts at zero. @throws LostRace */
-async function beginRound(ring: RingName, due: DuePass, service: ResealDeps): Promise<Round> {
-  const parts = partsOf((await service.dailyPass.read())?.bounds.names ?? []);
+async function beginRound(ring: RingName, due: DuePass, deps: ResealDeps): Promise<Round> {
+  const parts = partsOf((await deps.dailyPass.read())?.bounds.names ?? []);
   const { rows: _, ...waiting } = due.pass;
   const pass: RingPass = { ...waiting, parts, visited: 0, found: 0, stuck: 0 };
-  await save(ring, due.stored, { ...due.rotation, pass }, service);
-  for (const _ of parts.slice(1)) await wakePass(ring, service);
+  await save(ring, due.stored, { ...due.rotation, pass }, deps);
+  for (const _ of parts.slice(1)) await wakePass(ring, deps);
   return { ...due, pass, parts };
 }
 
 /** Any bounds make parts that have every account once. Even bounds make even parts. */
 export function partsOf(bounds: readonly string[]): PassPart[] {
-  const ends = [...new Set(bounds)].toSorted().filter((_, n) => n % boundsAPart === boundsAPart - 1);
+  const ends = [...new Set(bounds)].toSorted().filter((_, n) => n % boundsPerPart === boundsPerPart - 1);
   return [...ends, undefined].map((until, n) => defined({ after: ends[n - 1], until }));
 }
 
-async function workOnPart(ring: RingName, n: number, service: ResealDeps): Promise<boolean> {
-  const round = await dueRound(ring, service);
+async function workOnPart(ring: RingName, n: number, deps: ResealDeps): Promise<boolean> {
+  const round = await dueRound(ring, deps);
   const part = round?.parts[n];
   // Over since this worker chose it: another part may be free.
   if (round === undefined || part === undefined || part.isOver) return part !== undefined;
-  await assertSealing(ring, round.rotation, service);
-  const { reached, ...counts } = await processPart(part, ring, round.rotation, service);
-  const parts = await retryLostRaces(() => savePart(ring, n, round, reached, counts, service));
+  await assertSealing(ring, round.rotation, deps);
+  const { reached, ...counts } = await processPart(part, ring, round.rotation, deps);
+  const parts = await retryLostRaces(() => savePart(ring, n, round, reached, counts, deps));
   return !reached.isOver || parts.every(({ isOver }) => isOver);
 }
 
-async function assertSealing(ring: RingName, rotation: RingRotation, service: ResealDeps): Promise<void> {
-  if (ringIn(await service.rings('fresh'), ring).newest.generation === rotation.to) return;
+async function assertSealing(ring: RingName, rotation: RingRotation, deps: ResealDeps): Promise<void> {
+  if (ringIn(await deps.rings('fresh'), ring).newest.generation === rotation.to) return;
   throw new Unavailable('ServiceUnavailable', `This process cannot seal with the newest KEK of the ${ring} ring.`, 10);
 }
 
@@ -139,9 +125,9 @@ async function savePart(
   began: Round,
   reached: PassPart,
   counts: Counts,
-  service: ResealDeps,
+  deps: ResealDeps,
 ): Promise<readonly PassPart[]> {
-  const now = await dueRound(ring, service);
+  const now = await dueRound(ring, deps);
   if (now === undefined || !isSameRound(now, began) || now.parts[n]?.after !== began.parts[n]?.after) return [];
   const parts = now.parts.with(n, reached);
   const { visited, found, moved, stuck } = now.pass;
@@ -151,8 +137,8 @@ async function savePart(
     moved: moved + counts.moved,
     stuck: stuck + counts.stuck,
   };
-  await save(ring, now.stored, { ...now.rotation, pass: { ...now.pass, ...sums, parts } }, service);
-  logProgress(ring, now, sums, service);
+  await save(ring, now.stored, { ...now.rotation, pass: { ...now.pass, ...sums, parts } }, deps);
+  logProgress(ring, now, sums, deps);
   return parts;
 }
 
@@ -173,51 +159,32 @@ function logProgress(
   log.info('Resealed accounts under the newest ring generation', fields);
 }
 
-async function processPart(part: PassPart, ring: RingName, rotation: RingRotation, service: ResealDeps) {
-  const { until } = part;
-  const end = service.clock.now() + sliceMs;
-  const counts = { visited: 0, found: 0, moved: 0, stuck: 0 };
-  for (let { after } = part; ; ) {
-    const page = await service.accounts.names(namesAPage, after);
-    const names = until === undefined ? page : page.filter((name) => name <= until);
-    for (let next = 0; next < names.length; next += accountsAtOnce) {
-      if (service.clock.now() >= end) return { ...counts, reached: defined({ after, until }) as PassPart };
-      const some = names.slice(next, next + accountsAtOnce);
-      const results = await Promise.all(some.map((name) => processOne(name, ring, rotation, service)));
-      for (const one of results) for (const of of ['found', 'moved', 'stuck'] as const) counts[of] += one[of];
-      counts.visited += some.length;
-      after = some.at(-1);
-    }
-    if (names.length < namesAPage) return { ...counts, reached: defined({ after, until, isOver: true }) as PassPart };
-  }
-}
-
 /** When all accounts are processed: the rows of the tables, and the end of the round. Returns whether more is due. */
-async function workOnRest(ring: RingName, service: ResealDeps): Promise<boolean> {
-  const round = await dueRound(ring, service);
+async function workOnRest(ring: RingName, deps: ResealDeps): Promise<boolean> {
+  const round = await dueRound(ring, deps);
   if (round === undefined || !round.parts.every(({ isOver }) => isOver)) return false;
   const { stored, rotation } = round;
   let { pass } = round;
   if (ring === 'at-rest') {
-    await assertSealing(ring, rotation, service);
-    const result = await renewRows(pass, rotation.to, service.clock.now() + sliceMs, service);
+    await assertSealing(ring, rotation, deps);
+    const result = await renewRows(pass, rotation.to, deps.clock.now() + messageMs, deps);
     pass = result.pass;
-    logProgress(ring, round, pass, service);
+    logProgress(ring, round, pass, deps);
     if (!result.isOver) {
-      await save(ring, stored, { ...rotation, pass }, service);
+      await save(ring, stored, { ...rotation, pass }, deps);
       return true;
     }
   }
   if (pass.found === 0 && rotation.phase === 'retiring') {
-    await destroyOlder(ring, rotation, service);
+    await destroyOlder(ring, rotation, deps);
     return false;
   }
   if (pass.stuck > 0)
-    service.log.error('Unreadable rows prevent the destruction of an older ring generation', {
+    deps.log.error('Unreadable rows prevent the destruction of an older ring generation', {
       ring,
       stuck: pass.stuck,
     });
-  await save(ring, stored, { ...rotation, pass: afterRound(pass, service.clock.now()) }, service);
+  await save(ring, stored, { ...rotation, pass: afterRound(pass, deps.clock.now()) }, deps);
   return false;
 }
 
@@ -228,29 +195,4 @@ async function workOnRest(ring: RingName, service: ResealDeps): Promise<boolean>
 function afterRound({ parts: _done, rows: _all, ...pass }: RingPass, now: EpochMs): RingPass {
   if (pass.found === 0) return { ...pass, isClean: true };
   return pass.stuck === 0 ? nextRound(pass, now + settleMs) : { ...pass, startAt: now + stuckRetryMs };
-}
-
-/**
- * A failure of one account does not stop the others, and Keyward retains the older generation. Without storage the pass
- * stops.
- */
-async function processOne(
-  name: string,
-  ring: RingName,
-  rotation: RingRotation,
-  service: ResealDeps,
-): Promise<PageResult> {
-  try {
-    return await processAccount(name, ring, rotation, service);
-  } catch (error) {
-    if (error instanceof Unavailable && error.code === 'StorageUnavailable') throw error;
-    service.log.error('An account could not be resealed under the newest ring generation', {
-      account: name,
-      ring,
-      error: describeError(error),
-    });
-    // A later round processes an account that other writers change all the time. An account that is damaged stays
-    // damaged.
-    return { found: 1, moved: 0, stuck: error instanceof Unavailable ? 0 : 1 };
-  }
 }

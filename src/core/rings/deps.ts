@@ -5,7 +5,7 @@ import type { WorkLock } from '../base/workLock.ts';
 import type { WorkQueue } from '../base/workQueue.ts';
 import type { KeyVault } from '../customerKey/ports.ts';
 import type { OperatorKeys } from './kek.ts';
-import type { RingStore } from './ports.ts';
+import type { RingLoader, RingStateStore, RingStore } from './ports.ts';
 import type { Rings } from './ring.ts';
 
 /** Work on rings in the background. */
@@ -17,7 +17,7 @@ export type RingWork =
 
 export interface RingsDeps extends Omit<AuditDeps, 'rings'> {
   readonly keyVault: KeyVault;
-  readonly ringStore: RingStore;
+  readonly ringStore: RingStore & RingStateStore & RingLoader;
   readonly operatorKeys: OperatorKeys;
   /**
    * The rings of this process, read again once a minute. `fresh`: as they are stored after the call.

@@ -20,4 +20,4 @@ export const oldKekGraceMs = olderKeyWaitMs - arrivingMs - ringAgeMs;
  * Data that is sealed and saved within this time after the rings were read is saved before its generation can be
  * retiring.
  */
-export const sureMs = 10 * 60_000;
+export const freshMs = 10 * 60_000;

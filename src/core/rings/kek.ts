@@ -10,7 +10,8 @@ import type { RingName } from '../base/vocabulary.ts';
 import { type Kek, KeyMaterialMismatch, keyLength } from '../crypto/accountKeyEnvelope.ts';
 import { versionedIdentifier } from '../customerKey/keyIdentifier.ts';
 import type { Answer, KeyDescription, KeyRef, KeyVault } from '../customerKey/ports.ts';
-import type { OpenKek, RingLink, RingRow } from './ring.ts';
+import type { OpenKek } from './ring.ts';
+import type { RingLink, RingRow } from './storedRing.ts';
 
 /** The operator's keys, as the settings name them. */
 export interface OperatorKeys {
@@ -45,9 +46,9 @@ export async function wrapProven(
   } finally {
     wipe(payload);
   }
-  const place = { ring, generation: kek.generation, key: versionedIdentifier(key, description.version), wrapped };
-  const proof = await prove(place, kek, key, keyVault);
-  return proof.ok ? { ...proof, value: place } : proof;
+  const wrapping = { ring, generation: kek.generation, key: versionedIdentifier(key, description.version), wrapped };
+  const proof = await prove(wrapping, kek, key, keyVault);
+  return proof.ok ? { ...proof, value: wrapping } : proof;
 }
 
 /** Whether a remote unwrap returns exactly this KEK. */

@@ -6,69 +6,63 @@
 import { describeError } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
 import { ringNames } from '../base/vocabulary.ts';
+import { busy, withLock } from '../base/workLock.ts';
 import type { RingsDeps } from './deps.ts';
 import { checkOperatorKeys, isCheckDue } from './rewrapRings.ts';
-import type { StoredRings } from './ring.ts';
 import { nextRotationAt, stepRotation } from './rotateRing.ts';
+import type { StoredRings } from './storedRing.ts';
 
 const busyDelayMs = 3_000;
 
 /** Mostly no work is due, and it costs one query. */
-export async function maintainRings(service: RingsDeps): Promise<void> {
-  if (isAnythingDue(await service.ringStore.read(), service))
-    await alone(undefined, service, (stored) => tend(stored, service));
+export async function maintainRings(deps: RingsDeps): Promise<void> {
+  if (isAnythingDue(await deps.ringStore.read(), deps))
+    await asOnlyWorker(undefined, deps, (stored) => maintain(stored, deps));
 }
 
-function isAnythingDue(stored: StoredRings, service: RingsDeps): boolean {
+function isAnythingDue(stored: StoredRings, deps: RingsDeps): boolean {
   const isRotationDue = ringNames.some((ring) => {
-    const at = nextRotationAt(stored.rings[ring], service.policy);
-    return stored.rings[ring].state?.value.rotation !== undefined || (at !== undefined && service.clock.now() >= at);
+    const at = nextRotationAt(stored.rings[ring], deps.policy);
+    return stored.rings[ring].state?.value.rotation !== undefined || (at !== undefined && deps.clock.now() >= at);
   });
-  return isRotationDue || isCheckDue(stored, service);
+  return isRotationDue || isCheckDue(stored, deps);
 }
 
 /** An event names the operator's keys. */
-export const lookAtOperatorKeys = (requestedAt: EpochMs, service: RingsDeps): Promise<void> =>
-  alone(requestedAt, service, async (stored) => {
+export const lookAtOperatorKeys = (requestedAt: EpochMs, deps: RingsDeps): Promise<void> =>
+  asOnlyWorker(requestedAt, deps, async (stored) => {
     const checkedAt = stored.check?.checkedAt ?? 0;
     // A later reading has already served this event.
     if (checkedAt >= requestedAt) return;
-    const waitMs = checkedAt + service.policy.lookSpacingSeconds * 1000 - service.clock.now();
-    if (waitMs > 0) await service.dailyQueue.send({ visit: 'operatorKeys', requestedAt }, waitMs);
-    else await checkOperatorKeys(stored, service);
+    const waitMs = checkedAt + deps.policy.lookSpacingSeconds * 1000 - deps.clock.now();
+    if (waitMs > 0) await deps.dailyQueue.send({ visit: 'operatorKeys', requestedAt }, waitMs);
+    else await checkOperatorKeys(stored, deps);
   });
 
-async function alone(
+async function asOnlyWorker(
   requestedAt: EpochMs | undefined,
-  service: RingsDeps,
+  deps: RingsDeps,
   work: (stored: StoredRings) => Promise<void>,
 ): Promise<void> {
-  const { vaults, policy, dailyQueue } = service;
   // No ring exists before its first use, and the lock below needs the rings.
-  if (isWithoutRings(await service.ringStore.read())) return;
-  const ticket = await vaults.beginWork('rings', policy.workerLeaseSeconds * 1000);
-  if (ticket === undefined) {
-    if (requestedAt !== undefined) await dailyQueue.send({ visit: 'operatorKeys', requestedAt }, busyDelayMs);
-    return;
-  }
-  try {
-    await work(await service.ringStore.read());
-  } finally {
-    await vaults.endWork('rings', ticket);
-  }
+  if (isWithoutRings(await deps.ringStore.read())) return;
+  const workOnStored = async () => work(await deps.ringStore.read());
+  const result = await withLock('rings', deps.policy.workerLeaseSeconds * 1000, workOnStored, deps);
+  if (result === busy && requestedAt !== undefined)
+    await deps.dailyQueue.send({ visit: 'operatorKeys', requestedAt }, busyDelayMs);
 }
 
 const isWithoutRings = ({ rings }: StoredRings): boolean => ringNames.every((ring) => rings[ring].rows.length === 0);
 
-async function tend(before: StoredRings, service: RingsDeps): Promise<void> {
-  const isDue = isCheckDue(before, service);
-  if (isDue) await checkOperatorKeys(before, service);
-  const stored = isDue ? await service.ringStore.read() : before;
+async function maintain(before: StoredRings, deps: RingsDeps): Promise<void> {
+  const isDue = isCheckDue(before, deps);
+  if (isDue) await checkOperatorKeys(before, deps);
+  const stored = isDue ? await deps.ringStore.read() : before;
   for (const ring of ringNames) {
     try {
-      await stepRotation(ring, stored.rings[ring], service);
+      await stepRotation(ring, stored.rings[ring], deps);
     } catch (error) {
-      service.log.error('Work on a ring failed', { ring, error: describeError(error) });
+      deps.log.error('Work on a ring failed', { ring, error: describeError(error) });
     }
   }
 }
@@ -76,12 +70,12 @@ async function tend(before: StoredRings, service: RingsDeps): Promise<void> {
 /** Wakes the work on the operator's keys if the event names their vault. Returns whether it did. */
 export async function wakeRings(
   { vaultHost, keyName }: { readonly vaultHost: string; readonly keyName?: string },
-  service: RingsDeps,
+  deps: RingsDeps,
 ): Promise<boolean> {
-  const { system, atRest, recovery } = service.operatorKeys;
+  const { system, atRest, recovery } = deps.operatorKeys;
   const isOurs = [system, atRest, recovery].some(
     (key) => key?.vaultHost === vaultHost && (keyName === undefined || key.keyName === keyName),
   );
-  if (isOurs) await service.dailyQueue.send({ visit: 'operatorKeys', requestedAt: service.clock.now() });
+  if (isOurs) await deps.dailyQueue.send({ visit: 'operatorKeys', requestedAt: deps.clock.now() });
   return isOurs;
 }

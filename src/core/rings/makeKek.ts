@@ -13,11 +13,11 @@ import type { RingName } from '../base/vocabulary.ts';
 import type { Kek } from '../crypto/accountKeyEnvelope.ts';
 import type { Answer, KeyVault } from '../customerKey/ports.ts';
 import { keyOf, linkOf, type OperatorKeys, ringUnavailable, wrapProven } from './kek.ts';
-import type { RingStore } from './ports.ts';
+import type { RingLoader, RingStore } from './ports.ts';
 
-export interface RingPorts {
+export interface OpenRingsDeps {
   readonly keyVault: KeyVault;
-  readonly ringStore: RingStore;
+  readonly ringStore: RingStore & RingLoader;
   readonly accounts: { names(limit: number): Promise<string[]> };
   readonly serviceAudit: Pick<ServiceAuditStore, 'audit'>;
   readonly clock: Clock;
@@ -35,16 +35,16 @@ export async function makeRing(
   ring: RingName,
   isUsed: boolean,
   before: { readonly ring: RingName; readonly kek: Kek } | undefined,
-  ports: Omit<RingPorts, 'serviceAudit'>,
+  deps: Omit<OpenRingsDeps, 'serviceAudit'>,
 ): Promise<void> {
   // The accounts' own table and not the directory: a name that the directory has lost would be a lost key.
-  if (isUsed || (await ports.accounts.names(1)).length > 0)
+  if (isUsed || (await deps.accounts.names(1)).length > 0)
     throw new Unavailable(
       'ServiceUnavailable',
       `The ${ring} ring is missing although accounts are stored. Nothing is written until it is restored from a back-up.`,
       60,
     );
-  await makeKek(ring, 1, before, ports);
+  await makeKek(ring, 1, before, deps);
 }
 
 /**
@@ -55,14 +55,14 @@ export async function makeKek(
   ring: RingName,
   generation: number,
   before: { readonly ring: RingName; readonly kek: Kek } | undefined,
-  ports: Pick<RingPorts, 'keyVault' | 'ringStore' | 'operatorKeys' | 'clock' | 'random'>,
+  deps: Pick<OpenRingsDeps, 'keyVault' | 'ringStore' | 'operatorKeys' | 'clock' | 'random'>,
 ): Promise<boolean> {
-  const { keyVault, ringStore, clock } = ports;
-  const operatorKey = keyOf(ring, ports.operatorKeys);
-  const description = required(await keyVault.describe(operatorKey), ring);
-  const kek = { generation, key: ports.random.bytes(32) };
+  const { keyVault, ringStore, clock } = deps;
+  const operatorKey = keyOf(ring, deps.operatorKeys);
+  const description = requireAnswer(await keyVault.describe(operatorKey), ring);
+  const kek = { generation, key: deps.random.bytes(32) };
   try {
-    const made = required(await wrapProven(ring, kek, operatorKey, description, keyVault), ring);
+    const made = requireAnswer(await wrapProven(ring, kek, operatorKey, description, keyVault), ring);
     const link = before === undefined ? {} : { link: linkOf(ring, kek, before.ring, before.kek) };
     return await ringStore.insert({ ...made, ...link, role: 'operator', isFirst: true, createdAt: clock.now() }, kek);
   } finally {
@@ -70,7 +70,7 @@ export async function makeKek(
   }
 }
 
-function required<T>(answer: Answer<T>, ring: RingName): T {
+function requireAnswer<T>(answer: Answer<T>, ring: RingName): T {
   if (answer.ok) return answer.value;
   throw ringUnavailable(ring, answer.cause);
 }

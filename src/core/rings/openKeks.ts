@@ -8,9 +8,10 @@ import { type RingName, ringNames } from '../base/vocabulary.ts';
 import { type Kek, KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
 import type { Keks } from '../crypto/keks.ts';
 import { linkOf, openKek } from './kek.ts';
-import type { RingPorts } from './makeKek.ts';
+import type { OpenRingsDeps } from './makeKek.ts';
 import type { LoadedRings } from './ports.ts';
-import { generationsOf, hasRow, type OpenKek, type RingLink } from './ring.ts';
+import type { OpenKek } from './ring.ts';
+import { generationsOf, hasRow, type RingLink } from './storedRing.ts';
 
 export type OpenKeks = Readonly<Record<RingName, Map<number, OpenKek>>>;
 
@@ -23,13 +24,13 @@ export interface OpenFailure {
 }
 
 /** Opens the KEKs that are not open yet into `opened`. Returns those that it could not open or accept. */
-export async function openNew(opened: OpenKeks, loaded: LoadedRings, ports: RingPorts): Promise<OpenFailure[]> {
+export async function openNew(opened: OpenKeks, loaded: LoadedRings, deps: OpenRingsDeps): Promise<OpenFailure[]> {
   const due = ringNames.flatMap((ring) =>
     generationsOf({ rows: loaded.wrappings[ring] })
       .filter((generation) => generation > 0 && !opened[ring].has(generation))
       .map((generation) => ({ ring, generation })),
   );
-  const { operatorKeys, keyVault, log } = ports;
+  const { operatorKeys, keyVault, log } = deps;
   const opening = due.map(({ ring, generation }) =>
     openKek(ring, generation, loaded.wrappings[ring], operatorKeys, keyVault, loaded.isAuthentic),
   );

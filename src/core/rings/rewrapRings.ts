@@ -6,7 +6,7 @@
  * logs an error.
  */
 
-import type { AuditFacts } from '../audit/auditEntry.ts';
+import type { AuditFacts } from '../audit/auditFacts.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
 import { defined } from '../base/defined.ts';
 import { describeError } from '../base/errors.ts';
@@ -17,7 +17,8 @@ import { brokenRules } from '../customerKey/keyRequirements.ts';
 import type { KeyDescription, KeyRef } from '../customerKey/ports.ts';
 import type { RingsDeps } from './deps.ts';
 import { isWrappedBy, keyOf, type OperatorKeys, prove, wrapProven } from './kek.ts';
-import { generationsOf, type RingRow, ringIn, type StoredRing, type StoredRings } from './ring.ts';
+import { ringIn } from './ring.ts';
+import { generationsOf, type RingRow, type StoredRing, type StoredRings } from './storedRing.ts';
 
 const keyward = { kind: 'keyward', id: 'rings' } as const;
 /** When a vault did not answer: with the next sweep. */
@@ -30,18 +31,18 @@ export const isCheckDue = ({ check }: StoredRings, { clock, policy }: Pick<Rings
 };
 
 /** Reads the newest version of each of the operator's keys, and re-wraps the KEKs under an older one. */
-export async function checkOperatorKeys(stored: StoredRings, service: RingsDeps): Promise<void> {
-  const checkedAt = service.clock.now();
+export async function checkOperatorKeys(stored: StoredRings, deps: RingsDeps): Promise<void> {
+  const checkedAt = deps.clock.now();
   let failed = false;
-  for (const use of usesOf(service.operatorKeys)) {
+  for (const use of usesOf(deps.operatorKeys)) {
     try {
-      failed = !(await followKey(use, stored, checkedAt, service)) || failed;
+      failed = !(await followKey(use, stored, checkedAt, deps)) || failed;
     } catch (error) {
       failed = true;
-      service.log.error('A ring could not be re-wrapped', { key: nameOf(use.key), error: describeError(error) });
+      deps.log.error('A ring could not be re-wrapped', { key: nameOf(use.key), error: describeError(error) });
     }
   }
-  await service.ringStore.saveCheck({ checkedAt, failed });
+  await deps.ringStore.saveCheck({ checkedAt, failed });
 }
 
 /** One key, and the rings that it wraps. */
@@ -60,9 +61,9 @@ const usesOf = (keys: OperatorKeys): Use[] => [
 const nameOf = (key: KeyRef): string => versionlessIdentifier(key);
 
 /** False when the vault did not answer, or its answer proves nothing. */
-async function followKey(use: Use, stored: StoredRings, now: EpochMs, service: RingsDeps): Promise<boolean> {
-  const { log } = service;
-  const answer = await service.keyVault.describe(use.key);
+async function followKey(use: Use, stored: StoredRings, now: EpochMs, deps: RingsDeps): Promise<boolean> {
+  const { log } = deps;
+  const answer = await deps.keyVault.describe(use.key);
   if (!answer.ok) {
     log.error('The operator vault did not answer, so new processes cannot start', {
       key: nameOf(use.key),
@@ -81,7 +82,7 @@ async function followKey(use: Use, stored: StoredRings, now: EpochMs, service: R
   for (const ring of use.rings) {
     for (const generation of generationsOf(stored.rings[ring])) {
       try {
-        const isProven = await rewrap(ring, generation, stored.rings[ring], use, answer.value, service);
+        const isProven = await rewrap(ring, generation, stored.rings[ring], use, answer.value, deps);
         areAllProven = areAllProven && isProven;
       } catch (error) {
         // A failure of one generation must not stop the others.
@@ -100,7 +101,7 @@ async function rewrap(
   stored: StoredRing,
   { key, role }: Use,
   description: KeyDescription,
-  service: RingsDeps,
+  deps: RingsDeps,
 ): Promise<boolean> {
   const rows = stored.rows.filter((row) => row.generation === generation && row.role === role);
   const target = versionedIdentifier(key, description.version);
@@ -108,27 +109,24 @@ async function rewrap(
   const older = rows.filter((row) => row.key !== target);
   if (present !== undefined && older.length === 0) return true;
 
-  const rings = await service.rings();
+  const rings = await deps.rings();
   const opened = ringIn(rings, ring);
   const kek = opened.kek(generation);
   // A wrapping of a process that died before it deleted the others is proven again.
   const proven =
     present === undefined
-      ? await wrapProven(ring, kek, key, description, service.keyVault)
-      : await prove(present, kek, key, service.keyVault);
+      ? await wrapProven(ring, kek, key, description, deps.keyVault)
+      : await prove(present, kek, key, deps.keyVault);
   const about = { ring, generation, key: target };
   if (!proven.ok) {
     const cause = { ...about, cause: proven.cause, keyVaultRequestId: proven.observed.requestId };
-    service.log.error('A ring could not be wrapped with the newest key version and stays on the earlier one', cause);
+    deps.log.error('A ring could not be wrapped with the newest key version and stays on the earlier one', cause);
     return false;
   }
   const link = stored.rows.find((row) => row.generation === generation)?.link;
   const linked = link === undefined ? {} : { link };
   if (proven.value !== true)
-    await service.ringStore.insert(
-      { ...proven.value, ...linked, role, isFirst: false, createdAt: service.clock.now() },
-      kek,
-    );
+    await deps.ringStore.insert({ ...proven.value, ...linked, role, isFirst: false, createdAt: deps.clock.now() }, kek);
   const isRestored = role === 'operator' && opened.isRestored(generation) && !rows.some((row) => isWrappedBy(row, key));
   const { requestId } = proven.observed;
   const fact: AuditFacts = {
@@ -139,9 +137,9 @@ async function rewrap(
     before: older.map((row) => row.key).join(' ') || 'none',
     ...defined({ keyVaultRequestId: requestId }),
   };
-  await recordForService([fact], service);
-  for (const row of older) await service.ringStore.remove(row);
-  service.log.info('A ring was re-wrapped', { ...about, role });
+  await recordForService([fact], deps);
+  for (const row of older) await deps.ringStore.remove(row);
+  deps.log.info('A ring was re-wrapped', { ...about, role });
   return true;
 }
 

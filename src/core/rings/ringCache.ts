@@ -12,20 +12,21 @@ import { type RingName, ringNames } from '../base/vocabulary.ts';
 import { type Kek, KeyMaterialMismatch } from '../crypto/accountKeyEnvelope.ts';
 import type { Keks } from '../crypto/keks.ts';
 import { forgetKek } from '../crypto/subkeys.ts';
-import { arrivingMs, olderKeyWaitMs, ringAgeMs, sureMs } from './durations.ts';
+import { arrivingMs, freshMs, olderKeyWaitMs, ringAgeMs } from './durations.ts';
 import { vouchers } from './kek.ts';
-import { makeRing, type RingPorts } from './makeKek.ts';
+import { makeRing, type OpenRingsDeps } from './makeKek.ts';
 import { noOpenKeks, type OpenFailure, type OpenKeks, openAtRest, openNew } from './openKeks.ts';
 import type { LoadedRings } from './ports.ts';
 import type { Rings } from './ring.ts';
-import { hasRow, isDestroyed, ringOf, type StoredRing, type StoredRings, sealingOf } from './ring.ts';
-import { liftedTo, validateRefresh } from './validateRefresh.ts';
+import { ringOf } from './ring.ts';
+import { hasRow, isDestroyed, type StoredRing, type StoredRings, sealingOf } from './storedRing.ts';
+import { rejectOlderSealing, validateRefresh } from './validateRefresh.ts';
 
 const retryMs = 10_000;
 
 /** `fresh`: as the tables are at a time after the call, or an error. */
-export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings> {
-  const { clock, log } = ports;
+export function createRings(deps: OpenRingsDeps): (read?: 'fresh') => Promise<Rings> {
+  const { clock, log } = deps;
   const opened = noOpenKeks();
   /** No longer handed out. A handler may still be sealing with one, for as long as handlers run. */
   const leaving: { readonly kek: Kek; readonly at: number }[] = [];
@@ -41,12 +42,12 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     const ageMs = startAge(clock);
     try {
       const { loaded, failures } = await open();
-      const stored = validated(loaded.verified(openAtRest(opened, loaded)));
-      const lifted = last === undefined ? await neverBelow(stored, openAtRest(opened, loaded)) : stored;
-      judge(failures, lifted);
-      for (const ring of ringNames) releaseDestroyed(ring, lifted);
-      current = seen(lifted, ageMs);
-      last = lifted;
+      const stored = validate(loaded.verified(openAtRest(opened, loaded)));
+      const accepted = last === undefined ? await rejectOlderThanChain(stored, openAtRest(opened, loaded)) : stored;
+      judge(failures, accepted);
+      for (const ring of ringNames) releaseDestroyed(ring, accepted);
+      current = ringsAsOf(accepted, ageMs);
+      last = accepted;
       currentAgeMs = ageMs;
       done = number;
       return current;
@@ -66,13 +67,13 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
    */
   async function open(): Promise<{ loaded: LoadedRings; failures: readonly OpenFailure[] }> {
     for (;;) {
-      const loaded = await ports.ringStore.load();
-      const failures = await openNew(opened, loaded, ports);
+      const loaded = await deps.ringStore.load();
+      const failures = await openNew(opened, loaded, deps);
       const missing = ringNames.find((ring) => loaded.wrappings[ring].length === 0 && opened[ring].size === 0);
       if (missing === undefined) return { loaded, failures };
       const [failure] = failures;
       if (failure !== undefined) throw failure.error;
-      await makeRing(missing, loaded.isUsed(missing), voucherOf(missing, opened), ports);
+      await makeRing(missing, loaded.isUsed(missing), voucherOf(missing, opened), deps);
     }
   }
 
@@ -92,17 +93,17 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
    * A KEK that was rotated out never encrypts again, even when a process starts on an older state of a ring or on none:
    * the service's chain has an entry for each activation.
    */
-  async function neverBelow(stored: StoredRings, atRest: Pick<Keks, 'kek'>): Promise<StoredRings> {
-    let { sealing, isLast } = await ports.ringStore.readSealing(atRest);
+  async function rejectOlderThanChain(stored: StoredRings, atRest: Pick<Keks, 'kek'>): Promise<StoredRings> {
+    let { sealing, isLast } = await deps.ringStore.readSealing(atRest);
     if (!isLast) {
       log.error('The head of the audit chain of the service is not its last entry');
-      ({ sealing = {} } = await provenHead(ports.serviceAudit, auditKeks(opened)));
+      ({ sealing = {} } = await provenHead(deps.serviceAudit, auditKeks(opened)));
     }
-    const of = (ring: RingName): StoredRing => liftedTo(sealing[ring] ?? 0, ring, stored.rings[ring], log);
+    const of = (ring: RingName): StoredRing => rejectOlderSealing(sealing[ring] ?? 0, ring, stored.rings[ring], log);
     return { ...stored, rings: { system: of('system'), 'at-rest': of('at-rest'), audit: of('audit') } };
   }
 
-  function validated(stored: StoredRings): StoredRings {
+  function validate(stored: StoredRings): StoredRings {
     const of = (ring: RingName) =>
       validateRefresh(ring, stored.rings[ring], last?.rings[ring], (generation) => opened[ring].has(generation), log);
     return { ...stored, rings: { system: of('system'), 'at-rest': of('at-rest'), audit: of('audit') } };
@@ -125,12 +126,12 @@ export function createRings(ports: RingPorts): (read?: 'fresh') => Promise<Rings
     }
   }
 
-  function seen({ rings }: StoredRings, ageMs: Age): Rings {
+  function ringsAsOf({ rings }: StoredRings, ageMs: Age): Rings {
     const isOld = () => ageMs() >= arrivingMs;
     const of = (ring: RingName) => ringOf(ring, rings[ring], new Map(opened[ring]), clock.now(), isOld);
     const [system, atRest, audit] = [of('system'), of('at-rest'), of('audit')];
     const isOutdated = system.isOutdated || atRest.isOutdated;
-    return { system, atRest, audit, isFresh: () => !isOutdated && ageMs() < sureMs };
+    return { system, atRest, audit, isFresh: () => !isOutdated && ageMs() < freshMs };
   }
 
   const read = singleFlight(readOnce, ringAgeMs, clock);

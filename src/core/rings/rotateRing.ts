@@ -5,64 +5,64 @@
  *   begin ─▶ arriving ─▶ moving ─▶ retiring ─▶ older generations destroyed
  *                 └─ the audit ring ends here: chains stay to be verified, so it keeps every generation
  */
-import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
+import type { Actor, AuditFacts } from '../audit/auditFacts.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
 import { type RingName, ringNames } from '../base/vocabulary.ts';
+import { withLock } from '../base/workLock.ts';
 import type { Kek } from '../crypto/accountKeyEnvelope.ts';
 import type { RingsDeps } from './deps.ts';
 import { arrivingMs, olderKeyWaitMs, settleMs } from './durations.ts';
 import { linkOf, vouchers } from './kek.ts';
 import { makeKek } from './makeKek.ts';
 import { checkOperatorKeys, isFullyWrapped } from './rewrapRings.ts';
+import { type Ring, ringIn } from './ring.ts';
 import {
-  bornAt,
+  createdAtOf,
   generationsOf,
   nextGeneration,
-  type Ring,
   type RingPass,
   type RingRotation,
   type RingState,
-  ringIn,
   type StoredRing,
   sealingOf,
-} from './ring.ts';
+} from './storedRing.ts';
 
 const dayMs = 86_400_000;
 const keyward = { kind: 'keyward', id: 'rings' } as const;
 
 /** The state says which rotations are in progress. For a stuck pass, the operator's request means: try again now. */
-export async function requestRotation(ring: RingName, actor: Actor, service: RingsDeps): Promise<void> {
+export async function requestRotation(ring: RingName, actor: Actor, deps: RingsDeps): Promise<void> {
   // Creates the rings when no process has needed them yet.
-  await service.rings();
+  await deps.rings();
   // Of two simultaneous requests, the later one gets the rotation that the other has begun.
   await retryLostRaces(async () => {
-    const stored = (await service.ringStore.read()).rings[ring];
+    const stored = (await deps.ringStore.read()).rings[ring];
     const rotation = stored.state?.value.rotation;
-    if (rotation === undefined) return beginRotation(ring, stored, actor, service);
+    if (rotation === undefined) return beginRotation(ring, stored, actor, deps);
     if (rotation.pass === undefined || rotation.pass.stuck === 0)
       throw new Refusal('Conflict', `A rotation of the ${ring} ring is already in progress.`, { target: 'ring' });
-    await save(ring, stored, { ...rotation, pass: nextRound(rotation.pass, service.clock.now()) }, service);
-    await wakePass(ring, service);
+    await save(ring, stored, { ...rotation, pass: nextRound(rotation.pass, deps.clock.now()) }, deps);
+    await wakePass(ring, deps);
   });
 }
 
 export const wakePass = (ring: RingName, { dailyQueue }: Pick<RingsDeps, 'dailyQueue'>): Promise<void> =>
   dailyQueue.send({ visit: 'ring', ring });
 
-async function beginRotation(ring: RingName, stored: StoredRing, actor: Actor, service: RingsDeps): Promise<void> {
-  const rings = await service.rings('fresh');
+async function beginRotation(ring: RingName, stored: StoredRing, actor: Actor, deps: RingsDeps): Promise<void> {
+  const rings = await deps.rings('fresh');
   // Its creator died before the entry. It decrypts and proves its origin, and nothing is under it.
   const isKnown = (generation: number) => isOpen(ringIn(rings, ring), generation);
   const orphan = generationsOf(stored).find((one) => one > sealingOf(stored) && isKnown(one));
   const before = ringIn(rings, ring).kek(sealingOf(stored));
   const to = orphan ?? nextGeneration(stored, isKnown);
-  if (orphan === undefined && !(await makeKek(ring, to, { ring, kek: before }, service)))
+  if (orphan === undefined && !(await makeKek(ring, to, { ring, kek: before }, deps)))
     throw new Refusal('Conflict', `Another caller has just started a rotation of the ${ring} ring.`);
-  await auditStep('RingGenerationCreated', ring, to, actor, service);
-  await save(ring, stored, { phase: 'arriving', to, since: service.clock.now(), by: actor }, service);
-  service.log.info('Started a ring rotation', { ring, generation: to });
+  await auditStep('RingGenerationCreated', ring, to, actor, deps);
+  await save(ring, stored, { phase: 'arriving', to, since: deps.clock.now(), by: actor }, deps);
+  deps.log.info('Started a ring rotation', { ring, generation: to });
 }
 
 function isOpen(ring: Ring, generation: number): boolean {
@@ -74,31 +74,30 @@ function isOpen(ring: Ring, generation: number): boolean {
 }
 
 /** The work that is due for the ring now. */
-export async function stepRotation(ring: RingName, stored: StoredRing, service: RingsDeps): Promise<void> {
-  const now = service.clock.now();
+export async function stepRotation(ring: RingName, stored: StoredRing, deps: RingsDeps): Promise<void> {
+  const now = deps.clock.now();
   const rotation = stored.state?.value.rotation;
   if (rotation === undefined) {
-    const dueAt = nextRotationAt(stored, service.policy);
-    if (dueAt !== undefined && now >= dueAt) await beginRotation(ring, stored, keyward, service);
+    const dueAt = nextRotationAt(stored, deps.policy);
+    if (dueAt !== undefined && now >= dueAt) await beginRotation(ring, stored, keyward, deps);
     return;
   }
   switch (rotation.phase) {
     case 'arriving':
-      if (now - rotation.since >= arrivingMs) await activate(ring, stored, rotation, service);
+      if (now - rotation.since >= arrivingMs) await activate(ring, stored, rotation, deps);
       return;
     case 'moving':
-      if (rotation.pass?.isClean && now - rotation.since >= olderKeyWaitMs)
-        await retire(ring, stored, rotation, service);
-      else if (isPassDue(rotation, now)) await wakePass(ring, service);
+      if (rotation.pass?.isClean && now - rotation.since >= olderKeyWaitMs) await retire(ring, stored, rotation, deps);
+      else if (isPassDue(rotation, now)) await wakePass(ring, deps);
       return;
     case 'retiring':
-      if (isPassDue(rotation, now)) await wakePass(ring, service);
+      if (isPassDue(rotation, now)) await wakePass(ring, deps);
   }
 }
 
 /** When a newer KEK is due by age; undefined when none is. */
 export function nextRotationAt(stored: StoredRing, policy: { readonly ringRotationDays: number }): EpochMs | undefined {
-  const since = stored.state?.value.since ?? bornAt(stored, sealingOf(stored));
+  const since = stored.state?.value.since ?? createdAtOf(stored, sealingOf(stored));
   const isOff = policy.ringRotationDays === 0 || stored.state?.value.rotation !== undefined;
   return since === undefined || isOff ? undefined : since + policy.ringRotationDays * dayMs;
 }
@@ -106,22 +105,22 @@ export function nextRotationAt(stored: StoredRing, policy: { readonly ringRotati
 export const isPassDue = ({ pass }: RingRotation, now: EpochMs): boolean =>
   pass !== undefined && !pass.isClean && now >= pass.startAt;
 
-async function activate(ring: RingName, stored: StoredRing, rotation: RingRotation, service: RingsDeps): Promise<void> {
+async function activate(ring: RingName, stored: StoredRing, rotation: RingRotation, deps: RingsDeps): Promise<void> {
   const { to, by } = rotation;
-  if (!isFullyWrapped(ring, to, stored, service.operatorKeys)) {
+  if (!isFullyWrapped(ring, to, stored, deps.operatorKeys)) {
     const about = { ring, generation: to };
-    service.log.warn('A new ring generation waits until every key wraps it', about);
-    return checkOperatorKeys(await service.ringStore.read(), service);
+    deps.log.warn('A new ring generation waits until every key wraps it', about);
+    return checkOperatorKeys(await deps.ringStore.read(), deps);
   }
   // Throws when this process cannot decrypt it: then other processes may not either.
-  ringIn(await service.rings('fresh'), ring).kek(to);
-  await auditStep('RingGenerationActivated', ring, to, by, service);
-  const now = service.clock.now();
+  ringIn(await deps.rings('fresh'), ring).kek(to);
+  await auditStep('RingGenerationActivated', ring, to, by, deps);
+  const now = deps.clock.now();
   const state: RingState = { sealing: to, since: now };
   const pass: RingPass = { ...firstRound, startAt: now + settleMs };
   const moving: RingState = { ...state, rotation: { phase: 'moving', to, since: now, by, pass } };
-  await service.ringStore.saveState(ring, ring === 'audit' ? state : moving, stored.state?.etag);
-  service.log.info('A ring encrypts with its new generation', { ring, generation: to });
+  await deps.ringStore.saveState(ring, ring === 'audit' ? state : moving, stored.state?.etag);
+  deps.log.info('A ring encrypts with its new generation', { ring, generation: to });
 }
 
 const firstRound: Omit<RingPass, 'startAt'> = { round: 1, isClean: false, visited: 0, found: 0, stuck: 0, moved: 0 };
@@ -133,13 +132,13 @@ export const nextRound = ({ round, moved }: RingPass, startAt: EpochMs): RingPas
   startAt,
 });
 
-async function retire(ring: RingName, stored: StoredRing, rotation: RingRotation, service: RingsDeps): Promise<void> {
+async function retire(ring: RingName, stored: StoredRing, rotation: RingRotation, deps: RingsDeps): Promise<void> {
   for (const generation of generationsOf(stored).filter((one) => one < rotation.to))
-    await auditStep('RingGenerationRetiring', ring, generation, rotation.by, service);
-  const now = service.clock.now();
+    await auditStep('RingGenerationRetiring', ring, generation, rotation.by, deps);
+  const now = deps.clock.now();
   const pass = { ...firstRound, moved: rotation.pass?.moved ?? 0, startAt: now };
-  await save(ring, stored, { ...rotation, phase: 'retiring', since: now, pass }, service);
-  await wakePass(ring, service);
+  await save(ring, stored, { ...rotation, phase: 'retiring', since: now, pass }, deps);
+  await wakePass(ring, deps);
 }
 
 /**
@@ -147,38 +146,31 @@ async function retire(ring: RingName, stored: StoredRing, rotation: RingRotation
  * Never beside a check of the operator's keys, which could wrap again what is being deleted: then the last part of the
  * pass comes again.
  */
-export async function destroyOlder(ring: RingName, rotation: RingRotation, service: RingsDeps): Promise<void> {
-  const { vaults, policy } = service;
-  const ticket = await vaults.beginWork('rings', policy.workerLeaseSeconds * 1000);
-  if (ticket === undefined) return;
-  try {
-    await destroy(ring, rotation, service);
-  } finally {
-    await vaults.endWork('rings', ticket);
-  }
+export async function destroyOlder(ring: RingName, rotation: RingRotation, deps: RingsDeps): Promise<void> {
+  await withLock('rings', deps.policy.workerLeaseSeconds * 1000, () => destroy(ring, rotation, deps), deps);
 }
 
-async function destroy(ring: RingName, rotation: RingRotation, service: RingsDeps): Promise<void> {
-  const stored = (await service.ringStore.read()).rings[ring];
+async function destroy(ring: RingName, rotation: RingRotation, deps: RingsDeps): Promise<void> {
+  const stored = (await deps.ringStore.read()).rings[ring];
   const { state } = stored;
   if (state?.value.rotation?.phase !== 'retiring' || state.value.rotation.to !== rotation.to) return;
   const older = stored.rows.filter(({ generation }) => generation < rotation.to);
   for (const generation of new Set(older.map((row) => row.generation)))
-    await auditStep('RingGenerationDestroyed', ring, generation, rotation.by, service);
-  await linkAgain(ring, rotation.to, service);
-  for (const row of older) await service.ringStore.remove(row);
+    await auditStep('RingGenerationDestroyed', ring, generation, rotation.by, deps);
+  await linkAgain(ring, rotation.to, deps);
+  for (const row of older) await deps.ringStore.remove(row);
   const { rotation: _over, ...resting } = state.value;
-  await service.ringStore.saveState(ring, resting, state.etag);
-  service.log.info('Destroyed the older generations of a ring', { ring, sealing: resting.sealing });
+  await deps.ringStore.saveState(ring, resting, state.etag);
+  deps.log.info('Destroyed the older generations of a ring', { ring, sealing: resting.sealing });
 }
 
 /**
  * Before the older KEKs are destroyed. They prove the origin of the remaining KEK, and of the oldest ones of other
  * rings. From then on the remaining KEKs prove the origin of all of these.
  */
-async function linkAgain(ring: RingName, to: number, service: RingsDeps): Promise<void> {
-  const rings = await service.rings('fresh');
-  const stored = (await service.ringStore.read()).rings;
+async function linkAgain(ring: RingName, to: number, deps: RingsDeps): Promise<void> {
+  const rings = await deps.rings('fresh');
+  const stored = (await deps.ringStore.read()).rings;
   const [oldestAudit = 1] = generationsOf(stored.audit);
   const voucher = (by: RingName): Kek => {
     const { kek, newest } = ringIn(rings, by);
@@ -190,7 +182,7 @@ async function linkAgain(ring: RingName, to: number, service: RingsDeps): Promis
     if (generation === undefined) continue;
     const kek = ringIn(rings, one).kek(generation);
     const links = vouchers[one].map((by) => linkOf(one, kek, by, voucher(by)));
-    await service.ringStore.saveRoot(one, { generation, links });
+    await deps.ringStore.saveRoot(one, { generation, links });
   }
 }
 
@@ -203,7 +195,7 @@ export async function save(
 ): Promise<void> {
   const { sealing, since } = stored.state?.value ?? {
     sealing: sealingOf(stored),
-    since: bornAt(stored, sealingOf(stored)) ?? rotation.since,
+    since: createdAtOf(stored, sealingOf(stored)) ?? rotation.since,
   };
   await ringStore.saveState(ring, { sealing, since, rotation }, stored.state?.etag);
 }
@@ -213,7 +205,7 @@ function auditStep(
   ring: RingName,
   generation: number,
   actor: Actor,
-  service: RingsDeps,
+  deps: RingsDeps,
 ): Promise<void> {
-  return recordForService([{ type, actor, ring: `${ring}/${generation}` }], service);
+  return recordForService([{ type, actor, ring: `${ring}/${generation}` }], deps);
 }

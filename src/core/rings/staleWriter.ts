@@ -1,7 +1,7 @@
 /**
  * Delayed writers. A KEK is destroyed after a full pass that began when its generation was retiring, which is
  * `olderKeyWaitMs` after the activation of the next one at the earliest. So the pass finds everything that a writer has
- * sealed with the newest generation of rings that it read at most `sureMs` before its save. A later writer reads the
+ * sealed with the newest generation of rings that it read at most `freshMs` before its save. A later writer reads the
  * rings again after its save. When its generation is not retiring there, its save came before, and the pass is still to
  * come. Otherwise it seals again.
  *

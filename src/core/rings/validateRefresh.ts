@@ -5,7 +5,7 @@
  */
 import type { Log } from '../base/log.ts';
 import type { RingName } from '../base/vocabulary.ts';
-import { hasRow, type RingRow, type StoredRing, sealingOf } from './ring.ts';
+import { hasRow, type RingRow, type StoredRing, sealingOf } from './storedRing.ts';
 
 /** `before`: as accepted the last time; `knows`: generations that this process has decrypted. */
 export function validateRefresh(
@@ -33,7 +33,7 @@ export function validateRefresh(
 /**
  * The ring with the generation that was activated last according to the service's chain. No older one encrypts again.
  */
-export function liftedTo(activated: number, ring: RingName, stored: StoredRing, log: Log): StoredRing {
+export function rejectOlderSealing(activated: number, ring: RingName, stored: StoredRing, log: Log): StoredRing {
   if (sealingOf(stored) >= activated) return stored;
   log.error('Rejected a ring state that names an older generation than the audit chain', { ring });
   const { since = 0 } = stored.state?.value ?? {};

@@ -9,7 +9,7 @@ import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import { brokenRules } from '../customerKey/keyRequirements.ts';
 import { isAnyBound } from '../watch/boundAccounts.ts';
-import { isSilent, isVersionCheckDue } from '../watch/lookSchedule.ts';
+import { isUnreachable, isVersionCheckDue } from '../watch/lookSchedule.ts';
 import { withExpiry } from '../watch/newestVersion.ts';
 import type { PacedKeyVault } from '../watch/pacedKeyVault.ts';
 import { updateWatch } from '../watch/updateWatch.ts';
@@ -18,7 +18,7 @@ import type { Watch } from '../watch/watch.ts';
 import type { RotationDeps } from './deps.ts';
 import { unreadExpiries, versionFacts, withLatest } from './latestVersion.ts';
 import { beginRun, openOutdatedVersions, outdatedVersions, type RewrapRun, rewrapBatch } from './rewrapBatch.ts';
-import { batchFacts, withSlice } from './rotationProgress.ts';
+import { batchFacts, withBatch } from './rotationProgress.ts';
 
 export interface Followed {
   readonly watch: Stored<Watch>;
@@ -28,7 +28,7 @@ export interface Followed {
 
 /** What one message of work keeps from batch to batch. */
 export interface VersionCheck {
-  readonly spending: PacedKeyVault;
+  readonly pacedVault: PacedKeyVault;
   /** By binding, so that the newest version is read once in a message. */
   readonly runs: Map<string, RewrapRun>;
   /** Accounts that this message may still re-wrap. */
@@ -44,37 +44,36 @@ export async function followLatest(
   stored: Stored<Watch>,
   until: EpochMs,
   isSweep: boolean,
-  following: VersionCheck,
-  service: RotationDeps,
+  check: VersionCheck,
+  deps: RotationDeps,
 ): Promise<Followed> {
-  const { runs, spending } = following;
+  const { runs, pacedVault } = check;
   const bindingId = stored.value.binding.id;
   let watch = stored;
-  if (!runs.has(bindingId) || isVersionCheckDue(stored.value, service.clock.now(), isSweep, service.policy)) {
+  if (!runs.has(bindingId) || isVersionCheckDue(stored.value, deps.clock.now(), isSweep, deps.policy)) {
     runs.delete(bindingId);
-    watch = await checkVersion(stored, following, service);
+    watch = await checkVersion(stored, check, deps);
   }
   const run = runs.get(bindingId);
   if (run === undefined) return { watch, unfinished: false };
 
-  await spending.open();
+  await pacedVault.open();
   const cost = costOf(run.target);
-  const atOnce = Math.min(maxAtOnce, Math.ceil(spending.perSecond(cost) * accountSeconds));
-  const paced = { ...service, keyVault: spending.paced(cost) };
+  const atOnce = Math.min(maxAtOnce, Math.ceil(pacedVault.perSecond(cost) * accountSeconds));
+  const paced = { ...deps, keyVault: pacedVault.paced(cost) };
   const failedBefore = run.failed;
-  const slice = await rewrapBatch(run, { until, atOnce, most: following.left }, paced);
-  following.left -= slice.rewrapped;
-  if (slice.rewrapped > 0) measure(service.log, 'keyward.rewraps', slice.rewrapped, { result: 'done' });
-  if (run.failed > failedBefore)
-    measure(service.log, 'keyward.rewraps', run.failed - failedBefore, { result: 'failed' });
-  const isComplete = run.isOver && run.failed === 0 && !(await leavesAccounts(run, service));
-  const current = (slice.rewrapped > 0 ? await service.bindings.readWatch(bindingId) : undefined) ?? watch;
-  const decide = (before: Watch) => withSlice(before, run, slice, isComplete);
-  const facts = (before: Watch) => batchFacts(before, run, slice, isComplete);
-  watch = await updateWatch(current, decide, service, facts);
-  if (slice.error !== undefined) throw slice.error;
-  if (run.isOver) watch = await readExpiries(watch, run, following, service);
-  const isStopped = run.isOver || (slice.stop !== undefined && slice.stop.cause !== 'Throttled');
+  const batch = await rewrapBatch(run, { until, atOnce, max: check.left }, paced);
+  check.left -= batch.rewrapped;
+  if (batch.rewrapped > 0) measure(deps.log, 'keyward.rewraps', batch.rewrapped, { result: 'done' });
+  if (run.failed > failedBefore) measure(deps.log, 'keyward.rewraps', run.failed - failedBefore, { result: 'failed' });
+  const isComplete = run.isOver && run.failed === 0 && !(await leavesAccounts(run, deps));
+  const current = (batch.rewrapped > 0 ? await deps.bindings.readWatch(bindingId) : undefined) ?? watch;
+  const decide = (before: Watch) => withBatch(before, run, batch, isComplete);
+  const facts = (before: Watch) => batchFacts(before, run, batch, isComplete);
+  watch = await updateWatch(current, decide, deps, facts);
+  if (batch.error !== undefined) throw batch.error;
+  if (run.isOver) watch = await readExpiries(watch, run, check, deps);
+  const isStopped = run.isOver || (batch.stop !== undefined && batch.stop.cause !== 'Throttled');
   if (isStopped) runs.delete(bindingId);
   return { watch, unfinished: !isStopped };
 }
@@ -82,29 +81,29 @@ export async function followLatest(
 /** Reads the newest version. A run begins when it can be used and an account may be outdated. */
 export async function checkVersion(
   stored: Stored<Watch>,
-  following: VersionCheck,
-  service: RotationDeps,
+  check: VersionCheck,
+  deps: RotationDeps,
 ): Promise<Stored<Watch>> {
-  const beganAt = service.clock.now();
+  const beganAt = deps.clock.now();
   const { binding, latest } = stored.value;
   const when = { beganAt, plannedAt: stored.value.nextVersionCheckAt };
-  const answer = await following.spending.counted(costOf(latest)).describe(binding);
-  measure(service.log, 'keyward.newest.reads', 1, { cause: answer.ok ? 'none' : answer.cause });
-  const decide = (watch: Watch) => withLatest(watch, answer, when, service.policy);
-  const found = await updateWatch(stored, decide, service, versionFacts);
+  const answer = await check.pacedVault.counted(costOf(latest)).describe(binding);
+  measure(deps.log, 'keyward.newest.reads', 1, { cause: answer.ok ? 'none' : answer.cause });
+  const decide = (watch: Watch) => withLatest(watch, answer, when, deps.policy);
+  const found = await updateWatch(stored, decide, deps, versionFacts);
   // A version that has become unusable wraps nothing new, also when it already wraps an account key.
   const isUsable = answer.ok && brokenRules(answer.value, beganAt).length === 0;
   // A version that denies its accounts is no target: its next look restores them first, then the others are re-wrapped.
   const isRefused = answer.ok && found.value.versions[answer.value.version]?.status === 'Inaccessible';
   if (isUsable && !isRefused && found.value.targetVersion === answer.value.version)
-    following.runs.set(binding.id, beginRun(found.value, answer.value, service));
+    check.runs.set(binding.id, beginRun(found.value, answer.value, deps));
   return found;
 }
 
 /** Due by time, or because an account is still on an older version. A denied key gets no check. */
-export async function isFollowDue(watch: Watch, isSweep: boolean, service: RotationDeps): Promise<boolean> {
-  if (isSilent(watch)) return false;
-  if (isVersionCheckDue(watch, service.clock.now(), isSweep, service.policy)) return true;
+export async function isFollowDue(watch: Watch, isSweep: boolean, deps: RotationDeps): Promise<boolean> {
+  if (isUnreachable(watch)) return false;
+  if (isVersionCheckDue(watch, deps.clock.now(), isSweep, deps.policy)) return true;
   const { targetVersion, unusableVersion, rotation, forced } = watch;
   // A failed account is tried again with the next version check, and not with every message.
   const hasFailed =
@@ -112,16 +111,16 @@ export async function isFollowDue(watch: Watch, isSweep: boolean, service: Rotat
   if (targetVersion === undefined || hasFailed) return false;
   if (forced !== undefined) return true;
   for (const version of openOutdatedVersions(watch)) {
-    if (await isAnyBound(watch.binding.id, { version, onlyFollowing: true }, service)) return true;
+    if (await isAnyBound(watch.binding.id, { version, onlyFollowing: true }, deps)) return true;
   }
   return false;
 }
 
 /** Accounts on versions that do not unwrap now: they wait until these do. */
-async function leavesAccounts(run: RewrapRun, service: RotationDeps): Promise<boolean> {
+async function leavesAccounts(run: RewrapRun, deps: RotationDeps): Promise<boolean> {
   for (const version of outdatedVersions(run.watch)) {
     if (run.watch.versions[version]?.status === 'Accessible' && !run.blocked.has(version)) continue;
-    if (await isAnyBound(run.watch.binding.id, { version, onlyFollowing: true }, service)) return true;
+    if (await isAnyBound(run.watch.binding.id, { version, onlyFollowing: true }, deps)) return true;
   }
   return false;
 }
@@ -130,16 +129,16 @@ async function leavesAccounts(run: RewrapRun, service: RotationDeps): Promise<bo
 async function readExpiries(
   stored: Stored<Watch>,
   run: RewrapRun,
-  following: VersionCheck,
-  service: RotationDeps,
+  check: VersionCheck,
+  deps: RotationDeps,
 ): Promise<Stored<Watch>> {
   let watch = stored;
-  const keyVault = following.spending.counted(costOf(run.target));
-  for (const version of run.moved === 0 ? unreadExpiries(stored.value, service.clock.now()) : []) {
+  const keyVault = check.pacedVault.counted(costOf(run.target));
+  for (const version of run.moved === 0 ? unreadExpiries(stored.value, deps.clock.now()) : []) {
     const answer = await keyVault.describe(stored.value.binding, version);
     if (!answer.ok) break;
-    const read = (before: Watch) => withExpiry(before, answer.value, service.clock.now(), service.policy);
-    watch = await updateWatch(watch, read, service);
+    const read = (before: Watch) => withExpiry(before, answer.value, deps.clock.now(), deps.policy);
+    watch = await updateWatch(watch, read, deps);
   }
   return watch;
 }

@@ -6,7 +6,7 @@
 import { type AccountView, boundOf } from '../accounts/account.ts';
 import { keyUnreachable, refuseUnlessEnabled } from '../accounts/gate.ts';
 import { getAccount } from '../accounts/readAccount.ts';
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { classOf } from '../base/causes.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
 import { keyFailure } from '../customerKey/acceptCustomerKey.ts';
@@ -23,9 +23,9 @@ import { watchesOf } from './usage.ts';
  * @throws Refusal when the account has no customer key, or its version cannot wrap; Unavailable when the vault does not
  * unwrap.
  */
-export function forceAccount(name: string, actor: Actor, service: RotationDeps): Promise<AccountView> {
+export function forceAccount(name: string, actor: Actor, deps: RotationDeps): Promise<AccountView> {
   return retryLostRaces(async () => {
-    const view = await getAccount(name, service);
+    const view = await getAccount(name, deps);
     refuseUnlessEnabled(view);
     const { record, etag, watch } = view;
     const account = boundIn({ value: record, etag });
@@ -34,31 +34,31 @@ export function forceAccount(name: string, actor: Actor, service: RotationDeps):
         target: 'account',
       });
     const { binding, follows, version } = account.encryption;
-    const described = await service.keyVault.describe(binding, follows ? undefined : version);
+    const described = await deps.keyVault.describe(binding, follows ? undefined : version);
     if (!described.ok) throw keyFailure(described.cause, binding, described.observed);
-    const [broken] = brokenRules(described.value, service.clock.now());
+    const [broken] = brokenRules(described.value, deps.clock.now());
     if (broken !== undefined) throw keyFailure(broken, binding, described.observed);
     const { value: target } = described;
-    const leaving = await service.bindings.readAccount(binding.id, boundOf(record, account.encryption));
-    const failure = await rewrapAccount(account, { target, watch, actor, isWatched: false }, service);
+    const leaving = await deps.bindings.readAccount(binding.id, boundOf(record, account.encryption));
+    const failure = await rewrapAccount(account, { target, watch, actor, isWatched: false }, deps);
     if (failure?.at === 'old' || (failure !== undefined && classOf(failure.cause) === 'unreachable'))
       throw keyUnreachable(view, failure.cause);
     if (failure !== undefined) throw keyFailure(failure.cause, binding, failure.observed);
-    if (leaving !== undefined && target.version !== version) await service.bindings.removeAccount(binding.id, leaving);
-    return getAccount(name, service);
+    if (leaving !== undefined && target.version !== version) await deps.bindings.removeAccount(binding.id, leaving);
+    return getAccount(name, deps);
   });
 }
 
 /** The watches that store the request. @throws Refusal NotFound when no account uses the key. */
-export async function forceKey(keyIdentifier: string, actor: Actor, service: RotationDeps): Promise<Watch[]> {
-  const watches = await watchesOf(parseKeyIdentifier(keyIdentifier, service.cloud), service);
+export async function forceKey(keyIdentifier: string, actor: Actor, deps: RotationDeps): Promise<Watch[]> {
+  const watches = await watchesOf(parseKeyIdentifier(keyIdentifier, deps.cloud), deps);
   const requested: Watch[] = [];
   for (const { binding } of watches) {
-    const stored = await service.bindings.readWatch(binding.id);
+    const stored = await deps.bindings.readWatch(binding.id);
     if (stored === undefined) continue;
-    const { value } = await updateWatch(stored, (watch) => withForce(watch, actor, service), service);
+    const { value } = await updateWatch(stored, (watch) => withForce(watch, actor, deps), deps);
     requested.push(value);
-    await service.queue.send({ vault: vaultIdOf(binding.vaultHost), requestedBy: 'admin' });
+    await deps.queue.send({ vault: vaultIdOf(binding.vaultHost), requestedBy: 'admin' });
   }
   return requested;
 }

@@ -5,7 +5,7 @@
  * latest just before and be wrapping with it.
  */
 
-import type { AuditFacts } from '../audit/auditEntry.ts';
+import type { AuditFacts } from '../audit/auditFacts.ts';
 import { isDenied } from '../base/causes.ts';
 import type { Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';

@@ -10,7 +10,7 @@ import { keyContextOf, openAccountKey, type Proven, wrapByCustomerKey } from '..
 import { withKeyUse } from '../accounts/keyUse.ts';
 import { catchUp } from '../accounts/missingVerdictEntries.ts';
 import { saveAccount } from '../accounts/writeAccount.ts';
-import type { Actor, AuditFacts } from '../audit/auditEntry.ts';
+import type { Actor, AuditFacts } from '../audit/auditFacts.ts';
 import { wipe } from '../base/bytes.ts';
 import type { Cause } from '../base/causes.ts';
 import { defined } from '../base/defined.ts';
@@ -65,31 +65,27 @@ export const isNamed = (
 export function rewrapAccount(
   account: CustomerKeyAccount,
   goal: Goal,
-  service: RotationDeps,
+  deps: RotationDeps,
 ): Promise<UnwrapFailure | undefined> {
   const user = { record: account.stored.value, purpose: 'rewrap', actor: goal.actor } as const;
-  return withKeyUse(user, service, (recording) => rewrap(account, goal, recording));
+  return withKeyUse(user, deps, (recording) => rewrap(account, goal, recording));
 }
 
-async function rewrap(
-  account: CustomerKeyAccount,
-  goal: Goal,
-  service: RotationDeps,
-): Promise<UnwrapFailure | undefined> {
+async function rewrap(account: CustomerKeyAccount, goal: Goal, deps: RotationDeps): Promise<UnwrapFailure | undefined> {
   const { binding } = account.encryption;
   const record = account.stored.value;
-  const opened = await openAccountKey(record, service);
+  const opened = await openAccountKey(record, deps);
   if (!opened.ok) return { at: 'old', ...opened };
   try {
-    const proven = await wrapByCustomerKey(keyContextOf(record), opened.value, binding, goal.target, service);
+    const proven = await wrapByCustomerKey(keyContextOf(record), opened.value, binding, goal.target, deps);
     if (!proven.ok) return { at: 'new', ...proven };
-    await service.bindings.putAccount(
+    await deps.bindings.putAccount(
       binding.id,
       boundOf(record, { ...account.encryption, version: goal.target.version }),
     );
-    if (!goal.isWatched) await ensureWatched(binding, goal.target.version, proofOf(proven.value), service);
+    if (!goal.isWatched) await ensureWatched(binding, goal.target.version, proofOf(proven.value), deps);
     goal.isWatched = true;
-    await save(account, goal, proven.value, service);
+    await save(account, goal, proven.value, deps);
     return undefined;
   } finally {
     wipe(opened.value);
@@ -103,14 +99,14 @@ const proofOf = ({ at, observed }: Proven): Proof => ({
 });
 
 /** When another writer has changed other properties of the account, this costs a read but no second proof. */
-async function save(account: CustomerKeyAccount, goal: Goal, proven: Proven, service: RotationDeps): Promise<void> {
+async function save(account: CustomerKeyAccount, goal: Goal, proven: Proven, deps: RotationDeps): Promise<void> {
   let current = account;
   for (let tries = 1; ; tries++) {
     try {
-      return await saveRewrapped(current, goal, proven, service);
+      return await saveRewrapped(current, goal, proven, deps);
     } catch (error) {
       if (!(error instanceof LostRace) || tries === 5) throw error;
-      const again = boundIn(await service.accounts.read(account.stored.value.name));
+      const again = boundIn(await deps.accounts.read(account.stored.value.name));
       if (again === undefined || !isSameKey(again.stored.value, account.stored.value)) throw error;
       current = again;
     }
@@ -124,7 +120,7 @@ async function saveRewrapped(
   { stored }: CustomerKeyAccount,
   goal: Goal,
   proven: Proven,
-  service: RotationDeps,
+  deps: RotationDeps,
 ): Promise<void> {
   const { record, facts } = catchUp(stored.value, goal.watch);
   if (record.encryption.type !== 'CustomerKey') return;
@@ -141,5 +137,5 @@ async function saveRewrapped(
     ...defined({ keyVaultRequestId: requestId }),
   };
   const next = { ...record, encryption, wrappedAccountKey: proven.wrappedAccountKey };
-  await saveAccount(stored, next, [...facts, rewrapped], service);
+  await saveAccount(stored, next, [...facts, rewrapped], deps);
 }

@@ -4,7 +4,7 @@
  * does not unwrap delays no account on another one. A new version that does not unwrap its own blob ends the run at its
  * first account.
  */
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { classOf } from '../base/causes.ts';
 import { defined } from '../base/defined.ts';
 import { describeError, KeywardError, retryLostRaces, Unavailable } from '../base/errors.ts';
@@ -64,7 +64,7 @@ export interface RewrapBatch {
   error?: unknown;
 }
 
-export function beginRun(watch: Watch, target: KeyDescription, service: RotationDeps): RewrapRun {
+export function beginRun(watch: Watch, target: KeyDescription, deps: RotationDeps): RewrapRun {
   const blocked = new Set<string>();
   return {
     watch,
@@ -72,95 +72,95 @@ export function beginRun(watch: Watch, target: KeyDescription, service: Rotation
     blocked,
     again: [],
     actor: watch.forced?.by ?? keyward,
-    rows: rowsToVisit(watch, blocked, service),
+    rows: rowsToProcess(watch, blocked, deps),
     isWatched: watch.versions[target.version] !== undefined,
     isInDoubt: watch.unusableVersion?.version === target.version,
     isOver: false,
     failed: 0,
     failures: [],
     moved: 0,
-    startedAt: service.clock.now(),
+    startedAt: deps.clock.now(),
   };
 }
 
-async function* rowsToVisit(
+async function* rowsToProcess(
   watch: Watch,
   blocked: ReadonlySet<string>,
-  service: RotationDeps,
+  deps: RotationDeps,
 ): AsyncGenerator<BoundRow, void> {
   const inPlace = watch.forced === undefined || watch.targetVersion === undefined ? [] : [watch.targetVersion];
   for (const version of [...openOutdatedVersions(watch), ...inPlace]) {
-    for await (const row of boundAccounts(watch.binding.id, { version, onlyFollowing: true }, service)) {
+    for await (const row of boundAccounts(watch.binding.id, { version, onlyFollowing: true }, deps)) {
       if (blocked.has(version)) break;
       yield row;
     }
   }
 }
 
-export interface SliceLimits {
+export interface BatchLimits {
   readonly until: EpochMs;
   /** The number of accounts. */
   readonly atOnce: number;
-  readonly most: number;
+  readonly max: number;
 }
 
 /** Continues the run within the limits. Finishes accounts that are begun. */
-export async function rewrapBatch(run: RewrapRun, limits: SliceLimits, service: RotationDeps): Promise<RewrapBatch> {
-  const slice: RewrapBatch = { rewrapped: 0 };
+export async function rewrapBatch(run: RewrapRun, limits: BatchLimits, deps: RotationDeps): Promise<RewrapBatch> {
+  const batch: RewrapBatch = { rewrapped: 0 };
   let underWay = 0;
-  const goesOn = () => !run.isOver && slice.stop === undefined && slice.error === undefined;
-  const mayBegin = () => goesOn() && service.clock.now() < limits.until && slice.rewrapped + underWay < limits.most;
-  const visitor = async () => {
+  const isRunning = () => !run.isOver && batch.stop === undefined && batch.error === undefined;
+  const mayBegin = () => isRunning() && deps.clock.now() < limits.until && batch.rewrapped + underWay < limits.max;
+  const worker = async () => {
     while (mayBegin()) {
       underWay += 1;
-      await processNext(run, slice, service);
+      await processNext(run, batch, deps);
       underWay -= 1;
     }
   };
-  if (run.isInDoubt || !run.isWatched) await processNext(run, slice, service);
-  await Promise.all(Array.from({ length: limits.atOnce }, visitor));
+  if (run.isInDoubt || !run.isWatched) await processNext(run, batch, deps);
+  await Promise.all(Array.from({ length: limits.atOnce }, worker));
   if (run.again.length > 0) run.isOver = false;
-  return slice;
+  return batch;
 }
 
 /**
  * Never throws. A failure of more than one account ends the batch, and is returned once all running accounts have
  * finished.
  */
-async function processNext(run: RewrapRun, slice: RewrapBatch, service: RotationDeps): Promise<void> {
+async function processNext(run: RewrapRun, batch: RewrapBatch, deps: RotationDeps): Promise<void> {
   try {
     const row = run.again.pop() ?? (await run.rows.next()).value;
-    if (row !== undefined) await processRow(row, run, slice, service);
-    else if (slice.error === undefined) run.isOver = true;
+    if (row !== undefined) await processRow(row, run, batch, deps);
+    else if (batch.error === undefined) run.isOver = true;
   } catch (error) {
-    slice.error ??= error;
+    batch.error ??= error;
   }
 }
 
-async function processRow(row: BoundRow, run: RewrapRun, slice: RewrapBatch, service: RotationDeps): Promise<void> {
+async function processRow(row: BoundRow, run: RewrapRun, batch: RewrapBatch, deps: RotationDeps): Promise<void> {
   try {
-    const outcome = await retryLostRaces(() => rewrapRow(row, run, service));
+    const outcome = await retryLostRaces(() => rewrapRow(row, run, deps));
     if (outcome === 'notDue') return;
     if (outcome === 'done') {
-      slice.rewrapped += 1;
+      batch.rewrapped += 1;
       run.moved += 1;
       run.isInDoubt = false;
       return;
     }
-    noteFailure(outcome, row, run, slice, service);
+    noteFailure(outcome, row, run, batch, deps);
   } catch (error) {
     if (error instanceof Unavailable && error.code === 'StorageUnavailable') throw error;
     addFailure(run, { account: row.value.name, code: error instanceof KeywardError ? error.code : 'InternalError' });
-    service.log.error('An account could not be re-wrapped', { ...aboutRow(row, run), error: describeError(error) });
+    deps.log.error('An account could not be re-wrapped', { ...aboutRow(row, run), error: describeError(error) });
   }
 }
 
 /** Enough to see who is concerned. The watch has them all in one row. */
-const mostNamed = 20;
+const maxNamed = 20;
 
 function addFailure(run: RewrapRun, failure: RewrapFailure): void {
   run.failed += 1;
-  if (run.failures.length < mostNamed) run.failures.push(failure);
+  if (run.failures.length < maxNamed) run.failures.push(failure);
 }
 
 const aboutRow = ({ value: { name, version } }: BoundRow, { owner, watch }: RewrapRun) =>
@@ -170,17 +170,17 @@ function noteFailure(
   failure: UnwrapFailure,
   row: BoundRow,
   run: RewrapRun,
-  slice: RewrapBatch,
+  batch: RewrapBatch,
   { log }: RotationDeps,
 ): void {
   const { at, cause, observed } = failure;
   const about = { ...aboutRow(row, run), cause, version: at, keyVaultRequestId: observed.requestId };
   // No answer for one account means none for the next: wait for the next look. Throttled: wait for the next message.
   if (classOf(cause) === 'unreachable') {
-    slice.stop ??= failure;
+    batch.stop ??= failure;
     run.again.push(row);
     if (cause === 'Throttled') return;
-  } else if (at === 'new') slice.stop = failure;
+  } else if (at === 'new') batch.stop = failure;
   else if (cause === 'KeyMaterialMismatch') {
     addFailure(run, { account: row.value.name, code: cause });
     log.error('An account key does not match its record', about);
@@ -193,20 +193,20 @@ function noteFailure(
 async function rewrapRow(
   row: BoundRow,
   run: RewrapRun,
-  service: RotationDeps,
+  deps: RotationDeps,
 ): Promise<UnwrapFailure | 'done' | 'notDue'> {
   const bindingId = run.watch.binding.id;
-  const account = boundIn(await service.accounts.read(row.value.name));
+  const account = boundIn(await deps.accounts.read(row.value.name));
   if (account === undefined || !isNamed(account, row, bindingId)) {
-    if (row.ageMs > staleRowMs) await service.bindings.removeAccount(bindingId, row);
+    if (row.ageMs > staleRowMs) await deps.bindings.removeAccount(bindingId, row);
     return 'notDue';
   }
   run.owner ??= account.stored.value.owner;
   if (!isDue(account, run)) return 'notDue';
-  const failure = await rewrapAccount(account, run, service);
+  const failure = await rewrapAccount(account, run, deps);
   if (failure !== undefined) return failure;
   // The row was listed before the record was read, and the record no longer uses it: no writer can return to it unseen.
-  if (row.value.version !== run.target.version) await service.bindings.removeAccount(bindingId, row);
+  if (row.value.version !== run.target.version) await deps.bindings.removeAccount(bindingId, row);
   return 'done';
 }
 

@@ -48,16 +48,16 @@ export type RotationUsage = Rotation & { readonly left: number; readonly status?
 export const readsAtOnce = 16;
 
 /** @throws Refusal NotFound when no account uses the key. */
-export async function keyUsage(keyIdentifier: string, service: RotationDeps): Promise<KeyUsage> {
-  const asOf = service.clock.now();
-  const key = parseKeyIdentifier(keyIdentifier, service.cloud);
-  const watches = await watchesOf(key, service);
-  const counts = await Promise.all(watches.map((watch) => countByVersion(watch, service)));
+export async function keyUsage(keyIdentifier: string, deps: RotationDeps): Promise<KeyUsage> {
+  const asOf = deps.clock.now();
+  const key = parseKeyIdentifier(keyIdentifier, deps.cloud);
+  const watches = await watchesOf(key, deps);
+  const counts = await Promise.all(watches.map((watch) => countByVersion(watch, deps)));
   const versions = new Set(watches.flatMap(knownVersions).concat(counts.flatMap((count) => [...count.keys()])));
   return {
     key,
     asOf,
-    versions: [...versions].map((version) => usageOf(version, watches, counts, asOf, service)),
+    versions: [...versions].map((version) => usageOf(version, watches, counts, asOf, deps)),
     rotations: watches.flatMap((watch, n) => rotationOf(watch, counts[n] ?? new Map())),
     ...defined({ newestUnknown: watches.flatMap((watch) => unreadableNewest(watch) ?? [])[0] }),
     unusable: watches.flatMap(({ unusableVersion }) => unusableVersion ?? []),
@@ -65,9 +65,9 @@ export async function keyUsage(keyIdentifier: string, service: RotationDeps): Pr
 }
 
 /** The watch of every binding of the key, for every identity and tenant. */
-export async function watchesOf(key: KeyIdentifier, service: RotationDeps): Promise<Watch[]> {
-  const ids = await service.vaults.bindings(vaultIdOf(key.vaultHost));
-  const stored = await Promise.all(ids.map((id) => service.bindings.readWatch(id)));
+export async function watchesOf(key: KeyIdentifier, deps: RotationDeps): Promise<Watch[]> {
+  const ids = await deps.vaults.bindings(vaultIdOf(key.vaultHost));
+  const stored = await Promise.all(ids.map((id) => deps.bindings.readWatch(id)));
   // The rows that name bindings are only hints: a copied one can name a binding of another vault (INV-13).
   const isOfKey = ({ binding }: Watch) => binding.keyName === key.keyName && binding.vaultHost === key.vaultHost;
   const watches = stored.flatMap((one) => (one !== undefined && isOfKey(one.value) ? [one.value] : []));
@@ -86,13 +86,13 @@ interface Count {
   pinned: number;
 }
 
-async function countByVersion({ binding }: Watch, service: RotationDeps): Promise<Map<string, Count>> {
+async function countByVersion({ binding }: Watch, deps: RotationDeps): Promise<Map<string, Count>> {
   const counts = new Map<string, Count>();
   const limit = pLimit(readsAtOnce);
   const reads: Promise<void>[] = [];
-  for await (const row of boundAccounts(binding.id, {}, service)) {
+  for await (const row of boundAccounts(binding.id, {}, deps)) {
     const read = async () => {
-      const account = await accountOfRow(row, binding.id, service);
+      const account = await accountOfRow(row, binding.id, deps);
       if (account === undefined) return;
       // The content of a damaged record is unknown. Its account counts where its row is, so that no version looks
       // unused.
@@ -111,9 +111,9 @@ async function countByVersion({ binding }: Watch, service: RotationDeps): Promis
 export async function accountOfRow(
   row: BoundRow,
   bindingId: string,
-  service: Pick<RotationDeps, 'accounts'>,
+  deps: Pick<RotationDeps, 'accounts'>,
 ): Promise<CustomerKeyAccount | 'damaged' | undefined> {
-  const stored = await unlessDamaged(service.accounts.read(row.value.name));
+  const stored = await unlessDamaged(deps.accounts.read(row.value.name));
   if (stored === 'damaged') return stored;
   const account = boundIn(stored);
   return account !== undefined && isNamed(account, row, bindingId) ? account : undefined;
@@ -148,8 +148,8 @@ function usageOf(
 
 function rotationOf({ rotation, versions }: Watch, counts: ReadonlyMap<string, Count>): RotationUsage[] {
   if (rotation === undefined) return [];
-  const behind = [...counts].filter(([version]) => version !== rotation.to);
-  const left = behind.reduce((total, [, { following }]) => total + following, 0);
+  const outdated = [...counts].filter(([version]) => version !== rotation.to);
+  const left = outdated.reduce((total, [, { following }]) => total + following, 0);
   const status = versions[rotation.to]?.status;
   return [{ ...rotation, left, ...defined({ status }) }];
 }
@@ -174,9 +174,9 @@ export async function holdersOf(
   keyIdentifier: string,
   version: string,
   page: { readonly limit: number; readonly after?: string },
-  service: RotationDeps,
+  deps: RotationDeps,
 ): Promise<HolderPage> {
-  const watches = await watchesOf(parseKeyIdentifier(keyIdentifier, service.cloud), service);
+  const watches = await watchesOf(parseKeyIdentifier(keyIdentifier, deps.cloud), deps);
   const ids = watches.map(({ binding }) => binding.id);
   const [id = '', from = ''] = page.after?.split('|') ?? [ids[0]];
   const at = ids.indexOf(id);
@@ -185,15 +185,15 @@ export async function holdersOf(
       target: '$skipToken',
     });
   const request = { version, limit: page.limit, ...(from === '' ? {} : { from }) };
-  const { rows, next } = await service.bindings.accounts(id, request);
-  const holders = await Promise.all(rows.map((row) => holderOf(row, id, service)));
+  const { rows, next } = await deps.bindings.accounts(id, request);
+  const holders = await Promise.all(rows.map((row) => holderOf(row, id, deps)));
   const following = next === undefined ? ids[at + 1] : `${id}|${next}`;
   const found = holders.filter((holder) => holder !== undefined);
   return { holders: found, ...defined({ next: following }) };
 }
 
-async function holderOf(row: BoundRow, bindingId: string, service: RotationDeps): Promise<Holder | undefined> {
-  const account = await accountOfRow(row, bindingId, service);
+async function holderOf(row: BoundRow, bindingId: string, deps: RotationDeps): Promise<Holder | undefined> {
+  const account = await accountOfRow(row, bindingId, deps);
   if (account === undefined || account === 'damaged') return undefined;
   const { name, owner } = account.stored.value;
   const { follows, keyIdentifier } = account.encryption;

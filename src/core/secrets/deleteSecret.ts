@@ -2,7 +2,7 @@
 
 import type { SecretRef } from '../accounts/secretRow.ts';
 import { checkPreconditions, type Preconditions } from '../accounts/writeAccount.ts';
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { LostRace, retryLostRaces } from '../base/errors.ts';
 import type { SecretsDeps } from './deps.ts';
 import { accountToServe, secretEtagOf } from './readSecret.ts';
@@ -16,14 +16,14 @@ import { keyward } from './secretAudit.ts';
 export function deleteSecret(
   ref: SecretRef,
   conditions: Preconditions,
-  service: SecretsDeps,
+  deps: SecretsDeps,
   actor: Actor = keyward,
 ): Promise<boolean> {
   return retryLostRaces(async () => {
-    const [{ record }, row] = await Promise.all([accountToServe(ref.account, service), service.secrets.read(ref)]);
+    const [{ record }, row] = await Promise.all([accountToServe(ref.account, deps), deps.secrets.read(ref)]);
     checkPreconditions(conditions, row && secretEtagOf(row), 'secret');
     if (row === undefined) return false;
-    if (!(await removeSecret(row, record, actor, service))) throw new LostRace('The secret has changed.');
+    if (!(await removeSecret(row, record, actor, deps))) throw new LostRace('The secret has changed.');
     return true;
   });
 }

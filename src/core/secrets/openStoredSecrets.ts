@@ -9,7 +9,7 @@ import { parseSecret, type SecretHeader } from '../crypto/secretEnvelope.ts';
 import type { Ring } from '../rings/ring.ts';
 import type { SecretsDeps } from './deps.ts';
 
-type OpenTools = Pick<SecretsDeps, 'rings' | 'leases'>;
+type OpenDeps = Pick<SecretsDeps, 'rings' | 'leases'>;
 
 export const secretAddressOf = (
   { instanceId }: { readonly instanceId: string },
@@ -48,13 +48,13 @@ export interface Opened {
 }
 
 /** All rows in one turn of the lease. @throws Unavailable CustomerKeyUnreachable */
-export async function openRows(view: AccountView, rows: readonly StoredSecret[], tools: OpenTools): Promise<Opened[]> {
+export async function openRows(view: AccountView, rows: readonly StoredSecret[], deps: OpenDeps): Promise<Opened[]> {
   if (rows.length === 0) return [];
-  const { atRest } = await tools.rings();
+  const { atRest } = await deps.rings();
   const { record } = view;
   const opened: Opened[] = [];
   return wipeOnError(opened, () =>
-    tools.leases.withAccountKey(view, (accountKey) => {
+    deps.leases.withAccountKey(view, (accountKey) => {
       for (const row of rows) opened.push({ row, plain: plainIn(row, record, accountKey, atRest) });
       return opened;
     }),

@@ -5,6 +5,7 @@ import { getAccount } from '../accounts/readAccount.ts';
 import type { SecretPage, SecretRef, StoredSecret } from '../accounts/secretRow.ts';
 import { Refusal } from '../base/errors.ts';
 import { fold, isGuid, parseAccountName } from '../base/names.ts';
+import { whatItHolds } from '../base/strangeCharacter.ts';
 import type { SecretKind } from '../base/vocabulary.ts';
 import type { SecretsDeps } from './deps.ts';
 import { pathOf } from './secretAudit.ts';
@@ -20,7 +21,7 @@ export function parseSecretName(kind: SecretKind, text: string): string {
     'InvalidParameter',
     kind === 'contentKeys'
       ? 'The id of a content key is a UUID: 8-4-4-4-12 hexadecimal digits.'
-      : `A name has 1 to ${maxNameLength} letters, digits, dots, underscores and hyphens; it begins with a letter or digit and does not end with a dot.`,
+      : `A name has 1 to ${maxNameLength} letters, digits, dots, underscores and hyphens; it begins with a letter or digit and does not end with a dot.${whatItHolds(text, /[^A-Za-z0-9._-]/)}`,
     { target: kind === 'contentKeys' ? 'id' : 'name' },
   );
 }
@@ -38,15 +39,15 @@ export function secretNotFound(ref: SecretRef): Refusal {
 }
 
 /** The account of a call on its secrets. @throws Refusal AccountNotFound | CustomerKeyInaccessible */
-export async function accountToServe(account: string, service: SecretsDeps): Promise<AccountView> {
-  const view = await getAccount(account, service);
+export async function accountToServe(account: string, deps: SecretsDeps): Promise<AccountView> {
+  const view = await getAccount(account, deps);
   refuseUnlessEnabled(view);
   return view;
 }
 
 /** @throws Refusal AccountNotFound | CustomerKeyInaccessible | NotFound */
-export async function getSecret(ref: SecretRef, service: SecretsDeps): Promise<StoredSecret> {
-  const [, row] = await Promise.all([accountToServe(ref.account, service), service.secrets.read(ref)]);
+export async function getSecret(ref: SecretRef, deps: SecretsDeps): Promise<StoredSecret> {
+  const [, row] = await Promise.all([accountToServe(ref.account, deps), deps.secrets.read(ref)]);
   if (row === undefined) throw secretNotFound(ref);
   return row;
 }
@@ -54,11 +55,11 @@ export async function getSecret(ref: SecretRef, service: SecretsDeps): Promise<S
 /** By name, at most `limit` per page. */
 export async function listSecrets(
   request: { readonly account: string; readonly kind: SecretKind; readonly limit: number; readonly after?: string },
-  service: SecretsDeps,
+  deps: SecretsDeps,
 ): Promise<SecretPage> {
   const [, page] = await Promise.all([
-    accountToServe(request.account, service),
-    service.secrets.page(request.account, request),
+    accountToServe(request.account, deps),
+    deps.secrets.page(request.account, request),
   ]);
   return page;
 }

@@ -28,11 +28,11 @@ import type { SecretsDeps } from './deps.ts';
 import { headerOf, openRows, secretAddressOf, wipeOnError } from './openStoredSecrets.ts';
 import { alarm } from './secretAudit.ts';
 
-const rowsAPage = 100;
-const pagesAMessage = 5;
+const rowsPerPage = 100;
+const pagesPerMessage = 5;
 const rowsAtOnce = 10;
 /** Rows that are only counted. */
-const countedAPage = 1000;
+const countedPerPage = 1000;
 /** Before another pass, and after a pause that no progress ended: no loop runs without a pause, for any reason. */
 const pauseMs = 60_000;
 /** One day of pauses. Then the chain of messages ends, because the daily pass has started another. */
@@ -48,25 +48,25 @@ export interface Next {
  * Processes one message of a pass. The message is only a wake-up: the record says which pass there is, and how far it
  * has come (INV-15). Returns the next message, or undefined: all is done, or the daily pass takes over.
  */
-export async function rekeySecrets(work: RekeyWork, service: SecretsDeps): Promise<Next | undefined> {
-  const view = await findAccount(work.account, service);
+export async function rekeySecrets(work: RekeyWork, deps: SecretsDeps): Promise<Next | undefined> {
+  const view = await findAccount(work.account, deps);
   const older = view?.record.olderAccountKeys;
   if (view === undefined || older === undefined) return undefined;
-  if (stateOf(view) !== 'Enabled') return paused(work);
+  if (stateOf(view) !== 'Enabled') return retryLater(work);
   try {
-    return await pass(view, older, work, service);
+    return await pass(view, older, work, deps);
   } catch (error) {
     const isStorage = error instanceof Unavailable && error.code === 'StorageUnavailable';
     if (isStorage || !(error instanceof LostRace || error instanceof Unavailable)) throw error;
-    service.log.warn('Secrets were not encrypted under the newest account key and are retried', {
+    deps.log.warn('Secrets were not encrypted under the newest account key and are retried', {
       account: work.account,
       error: describeError(error),
     });
-    return paused(work);
+    return retryLater(work);
   }
 }
 
-function paused(work: RekeyWork): Next | undefined {
+function retryLater(work: RekeyWork): Next | undefined {
   const pauses = (work.pauses ?? 0) + 1;
   return pauses > maxPauses ? undefined : { work: { ...work, pauses }, delayMs: pauseMs };
 }
@@ -75,44 +75,44 @@ async function pass(
   view: AccountView,
   older: OlderAccountKeys,
   work: RekeyWork,
-  service: SecretsDeps,
+  deps: SecretsDeps,
 ): Promise<Next | undefined> {
   let { after, found = 0, stuck = 0 }: Partial<NonNullable<OlderAccountKeys['pass']>> = older.pass ?? {};
-  for (let pages = 0; pages < pagesAMessage; pages++) {
-    const page = await service.secrets.page(work.account, { limit: rowsAPage, ...defined({ after }) });
+  for (let pages = 0; pages < pagesPerMessage; pages++) {
+    const page = await deps.secrets.page(work.account, { limit: rowsPerPage, ...defined({ after }) });
     const outdated = page.rows.filter((row) => isOutdated(row, view.record));
     found += outdated.length;
-    stuck += await moveRows(view, outdated, service);
+    stuck += await rekeyRows(view, outdated, deps);
     after = page.next;
     if (after === undefined) break;
   }
-  service.log.info('Encrypted secrets under the newest account key', { account: work.account, found, stuck });
+  deps.log.info('Encrypted secrets under the newest account key', { account: work.account, found, stuck });
   if (after !== undefined) {
-    const isSaved = await saveProgress(view.record, older, { after, found, stuck }, service);
+    const isSaved = await saveProgress(view.record, older, { after, found, stuck }, deps);
     return isSaved ? { work, delayMs: 0 } : undefined;
   }
   if (found > 0) {
-    if (older.pass !== undefined) await saveProgress(view.record, older, undefined, service);
+    if (older.pass !== undefined) await saveProgress(view.record, older, undefined, deps);
     // Rows that cannot be decrypted raise one alarm per pass, and the daily pass starts the next one.
-    return stuck > 0 ? undefined : paused(work);
+    return stuck > 0 ? undefined : retryLater(work);
   }
-  return nothingFound(view.record, older, work, service);
+  return nothingFound(view.record, older, work, deps);
 }
 
 const isOutdated = (row: StoredSecret, { accountKeyGeneration }: ActiveAccount): boolean =>
   headerOf(row)?.generation !== accountKeyGeneration;
 
 /** The number of secrets that could not be encrypted again. */
-async function moveRows(view: AccountView, rows: readonly StoredSecret[], service: SecretsDeps): Promise<number> {
-  const opened = await openRows(view, rows, service);
+async function rekeyRows(view: AccountView, rows: readonly StoredSecret[], deps: SecretsDeps): Promise<number> {
+  const opened = await openRows(view, rows, deps);
   const generation = view.record.accountKeyGeneration;
   const sealed = await wipeOnError(opened, async () => {
-    const { atRest } = await service.rings();
-    return service.leases.withAccountKey(view, (accountKey) =>
+    const { atRest } = await deps.rings();
+    return deps.leases.withAccountKey(view, (accountKey) =>
       opened.map(({ row, plain }) => {
         if (plain === undefined) return undefined;
         const context = { ...secretAddressOf(view.record, row.ref), generation };
-        return base64(protectSecret(plain, context, accountKey, atRest, service.random));
+        return base64(protectSecret(plain, context, accountKey, atRest, deps.random));
       }),
     );
   });
@@ -124,24 +124,28 @@ async function moveRows(view: AccountView, rows: readonly StoredSecret[], servic
     saves.flatMap(({ row, bytes }) =>
       bytes === undefined
         ? []
-        : [limit(() => service.secrets.replace(row.ref, { ...row.value, sealed: bytes }, row.etag))],
+        : [limit(() => deps.secrets.replace(row.ref, { ...row.value, sealed: bytes }, row.etag))],
     ),
   );
   const broken = saves.filter(({ bytes }) => bytes === undefined).map(({ row }) => row.ref);
-  const still = await stillBehind(broken, view, service);
+  const still = await findStillOutdated(broken, view, deps);
   if (still.length === 0) return 0;
-  const now = await findAccount(view.record.name, service);
+  const now = await findAccount(view.record.name, deps);
   if (now?.record.accountKeyGeneration !== generation) throw new LostRace('The account key was rotated again.');
-  await alarm(view, still, service);
+  await alarm(view, still, deps);
   return still.length;
 }
 
 /** A row that another writer changed between these reads is no reason for an alarm. */
-async function stillBehind(refs: readonly SecretRef[], view: AccountView, service: SecretsDeps): Promise<SecretRef[]> {
+async function findStillOutdated(
+  refs: readonly SecretRef[],
+  view: AccountView,
+  deps: SecretsDeps,
+): Promise<SecretRef[]> {
   const limit = pLimit(rowsAtOnce);
-  const read = await Promise.all(refs.map((ref) => limit(() => service.secrets.read(ref))));
+  const read = await Promise.all(refs.map((ref) => limit(() => deps.secrets.read(ref))));
   const rows = read.filter((row) => row !== undefined);
-  return (await openRows(view, rows, service)).flatMap(({ row, plain }) => {
+  return (await openRows(view, rows, deps)).flatMap(({ row, plain }) => {
     wipe(plain);
     return plain === undefined ? [row.ref] : [];
   });
@@ -151,31 +155,31 @@ async function nothingFound(
   record: ActiveAccount,
   older: OlderAccountKeys,
   work: RekeyWork,
-  service: SecretsDeps,
+  deps: SecretsDeps,
 ): Promise<Next | undefined> {
-  const now = service.clock.now();
+  const now = deps.clock.now();
   if (older.phase === 'retiring') {
     // Destroying is final, so it does not rest on the progress that earlier messages have stored.
-    if (older.pass !== undefined && (await isAnyOutdated(record, service))) {
-      await saveProgress(record, older, undefined, service);
-      return paused(work);
+    if (older.pass !== undefined && (await isAnyOutdated(record, deps))) {
+      await saveProgress(record, older, undefined, deps);
+      return retryLater(work);
     }
-    await endPhase(record, older, 'OlderAccountKeysDestroyed', undefined, service);
+    await endPhase(record, older, 'OlderAccountKeysDestroyed', undefined, deps);
     return undefined;
   }
   const waitMs = older.since + olderKeyWaitMs - now;
   if (waitMs > 0) {
-    if (older.pass !== undefined) await saveProgress(record, older, undefined, service);
+    if (older.pass !== undefined) await saveProgress(record, older, undefined, deps);
     return { work, delayMs: waitMs };
   }
   const retiring = { phase: 'retiring', since: Math.max(now, older.since + 1) } as const;
-  const isOurs = await endPhase(record, older, 'OlderAccountKeysRetiring', retiring, service);
+  const isOurs = await endPhase(record, older, 'OlderAccountKeysRetiring', retiring, deps);
   return isOurs ? { work, delayMs: 0 } : undefined;
 }
 
 async function isAnyOutdated(record: ActiveAccount, { secrets }: SecretsDeps): Promise<boolean> {
   for (let after: string | undefined; ; ) {
-    const page = await secrets.page(fold(record.name), { limit: countedAPage, ...defined({ after }) });
+    const page = await secrets.page(fold(record.name), { limit: countedPerPage, ...defined({ after }) });
     if (page.rows.some((row) => isOutdated(row, record))) return true;
     if (page.next === undefined) return false;
     after = page.next;
@@ -187,11 +191,11 @@ function saveProgress(
   record: ActiveAccount,
   older: OlderAccountKeys,
   progress: OlderAccountKeys['pass'],
-  service: SecretsDeps,
+  deps: SecretsDeps,
 ): Promise<boolean> {
-  return onSamePass(record, older, service, async (stored, { pass: _, ...current }) => {
+  return onSamePass(record, older, deps, async (stored, { pass: _, ...current }) => {
     const next = { ...stored.value, olderAccountKeys: { ...current, ...defined({ pass: progress }) } };
-    await saveWithSameEtag(stored, next, [], service);
+    await saveWithSameEtag(stored, next, [], deps);
   });
 }
 
@@ -201,13 +205,13 @@ function endPhase(
   older: OlderAccountKeys,
   type: 'OlderAccountKeysRetiring' | 'OlderAccountKeysDestroyed',
   next: Pick<OlderAccountKeys, 'phase' | 'since'> | undefined,
-  service: SecretsDeps,
+  deps: SecretsDeps,
 ): Promise<boolean> {
   const before = older.keys.map(({ generation }) => generation).join(', ');
-  return onSamePass(record, older, service, async (stored, { pass: _, ...current }) => {
+  return onSamePass(record, older, deps, async (stored, { pass: _, ...current }) => {
     const { olderAccountKeys: __, ...without } = stored.value;
     const after = next === undefined ? without : { ...without, olderAccountKeys: { ...current, ...next } };
-    await saveAccount(stored, after, [{ type, actor: keyward, before }], service);
+    await saveAccount(stored, after, [{ type, actor: keyward, before }], deps);
   });
 }
 
@@ -218,11 +222,11 @@ function endPhase(
 function onSamePass(
   { name, instanceId, accountKeyGeneration }: ActiveAccount,
   { since }: OlderAccountKeys,
-  service: SecretsDeps,
+  deps: SecretsDeps,
   save: (stored: Stored<ActiveAccount>, older: OlderAccountKeys) => Promise<void>,
 ): Promise<boolean> {
   return retryLostRaces(async () => {
-    const now = await findAccount(name, service);
+    const now = await findAccount(name, deps);
     if (now?.record.instanceId !== instanceId || now.record.accountKeyGeneration !== accountKeyGeneration) return false;
     const { olderAccountKeys: older } = now.record;
     if (older?.since !== since) return false;

@@ -7,7 +7,7 @@ import type { AccountView } from '../accounts/account.ts';
 import type { KnownAccount } from '../accounts/processState.ts';
 import type { SecretRef, StoredSecret } from '../accounts/secretRow.ts';
 import { serveAccount } from '../accounts/serveAccount.ts';
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { type Bytes, wipe } from '../base/bytes.ts';
 import type { SecretKind } from '../base/vocabulary.ts';
 import type { SecretsDeps } from './deps.ts';
@@ -35,20 +35,20 @@ export async function revealOne(
   ref: SecretRef,
   type: 'SecretsRevealed' | 'JobInputResolved',
   { actor, known }: RevealRequest,
-  service: SecretsDeps,
+  deps: SecretsDeps,
 ): Promise<Revealed> {
   const read = async () => {
-    const row = await service.secrets.read(ref);
+    const row = await deps.secrets.read(ref);
     if (row === undefined) throw secretNotFound(ref);
     return [row];
   };
-  const { view, opened } = await readFresh(ref.account, read, known, service);
+  const { view, opened } = await readFresh(ref.account, read, known, deps);
   const [one] = opened;
   if (one?.plain === undefined) {
-    await alarm(view, [ref], service);
+    await alarm(view, [ref], deps);
     throw integrityFailure(ref);
   }
-  await wipeOnError(opened, () => auditReveal(view, type, [ref], actor, service));
+  await wipeOnError(opened, () => auditReveal(view, type, [ref], actor, deps));
   return { row: one.row, plain: one.plain };
 }
 
@@ -63,20 +63,20 @@ export interface RevealedPage {
 export async function revealPage(
   request: { readonly account: string; readonly kind: SecretKind; readonly limit: number; readonly after?: string },
   { actor, known }: RevealRequest,
-  service: SecretsDeps,
+  deps: SecretsDeps,
 ): Promise<RevealedPage> {
   let next: string | undefined;
   const read = async () => {
-    const page = await service.secrets.page(request.account, request);
+    const page = await deps.secrets.page(request.account, request);
     next = page.next;
     return page.rows;
   };
-  const { view, opened } = await readFresh(request.account, read, known, service);
+  const { view, opened } = await readFresh(request.account, read, known, deps);
   const refs = (areBroken: boolean) =>
     opened.filter(({ plain }) => (plain === undefined) === areBroken).map(({ row }) => row.ref);
   await wipeOnError(opened, async () => {
-    await alarm(view, refs(true), service);
-    await auditReveal(view, 'SecretsRevealed', refs(false), actor, service);
+    await alarm(view, refs(true), deps);
+    await auditReveal(view, 'SecretsRevealed', refs(false), actor, deps);
   });
   return next === undefined ? { secrets: opened } : { secrets: opened, next };
 }
@@ -91,16 +91,16 @@ function readFresh(
   account: string,
   read: () => Promise<readonly StoredSecret[]>,
   known: Promise<KnownAccount> | undefined,
-  service: SecretsDeps,
+  deps: SecretsDeps,
 ): Promise<Attempt> {
   const attempt = async (served: Promise<AccountView>): Promise<Attempt> => {
     const reading = read();
     // Awaited below: a refusal by the account is reported first, before all results for its secrets.
     reading.catch(() => undefined);
     const view = await served;
-    return { view, opened: await openRows(view, await reading, service) };
+    return { view, opened: await openRows(view, await reading, deps) };
   };
   const isWhole = ({ opened }: Attempt) => opened.every(({ plain }) => plain !== undefined);
   const discard = ({ opened }: Attempt) => wipe(...opened.map(({ plain }) => plain));
-  return serveAccount(account, known, { attempt, isWhole, discard }, service);
+  return serveAccount(account, known, { attempt, isWhole, discard }, deps);
 }

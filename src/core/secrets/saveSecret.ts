@@ -8,12 +8,13 @@ import { refuseWhilePending } from '../accounts/pendingDeletion.ts';
 import type { SecretChange } from '../accounts/ports.ts';
 import { accountNotFound } from '../accounts/readAccount.ts';
 import type { SecretRow, StoredSecret } from '../accounts/secretRow.ts';
-import { type Actor, type AuditFacts, appendEntries, withTrigger } from '../audit/auditEntry.ts';
+import { appendEntries } from '../audit/auditEntry.ts';
+import { type Actor, type AuditFacts, withTrigger } from '../audit/auditFacts.ts';
 import { LostRace, retryLostRaces } from '../base/errors.ts';
 import type { SecretsDeps } from './deps.ts';
 import { pathOf } from './secretAudit.ts';
 
-type Tools = Pick<SecretsDeps, 'accounts' | 'serialize' | 'rings' | 'clock' | 'random' | 'trigger' | 'secrets'>;
+type Deps = Pick<SecretsDeps, 'accounts' | 'serialize' | 'rings' | 'clock' | 'random' | 'trigger' | 'secrets'>;
 type Instance = Pick<ActiveAccount, 'instanceId'>;
 
 /** `isCurrent`: whether the row may be saved beside the record as it is in the moment of the change. */
@@ -30,12 +31,12 @@ export async function saveSecret(
   { ref, row, etag, isCurrent = () => true }: SavedRow,
   account: Instance,
   actor: Actor,
-  tools: Tools,
+  deps: Deps,
 ): Promise<string> {
   const facts = { type: 'SecretWritten', actor, secrets: [pathOf(ref)], after: row.version } as const;
   const isSeen = async (record: ActiveAccount, isFirst: boolean) =>
-    isCurrent(record) && (isFirst || (await tools.secrets.read(ref))?.etag === etag);
-  const saved = await commit({ ref, row, etag }, facts, account, isSeen, tools);
+    isCurrent(record) && (isFirst || (await deps.secrets.read(ref))?.etag === etag);
+  const saved = await commit({ ref, row, etag }, facts, account, isSeen, deps);
   if (saved === undefined) throw new LostRace('The secret or its account has changed.');
   return saved;
 }
@@ -45,16 +46,16 @@ export async function removeSecret(
   { ref, value, etag }: StoredSecret,
   account: Instance,
   actor: Actor,
-  tools: Tools,
+  deps: Deps,
 ): Promise<boolean> {
   const facts = { type: 'SecretDeleted', actor, secrets: [pathOf(ref)] } as const;
   // A batch deletes under no ETag of its own. Read after the record: a later writer of the secret changes the record.
   const isSeen = async () => {
-    const now = await tools.secrets.read(ref);
+    const now = await deps.secrets.read(ref);
     // A pass that encrypts the value again changes the ETag, and not the version.
     return now !== undefined && (now.etag === etag || (value.version !== '' && now.value.version === value.version));
   };
-  return (await commit({ ref }, facts, account, isSeen, tools)) !== undefined;
+  return (await commit({ ref }, facts, account, isSeen, deps)) !== undefined;
 }
 
 /** Undefined: the secret is not as the caller has seen it. Other writers of the account are no reason to give up. */
@@ -63,23 +64,23 @@ async function commit(
   facts: AuditFacts,
   { instanceId }: Instance,
   isSeen: (record: ActiveAccount, isFirst: boolean) => Promise<boolean>,
-  tools: Tools,
+  deps: Deps,
 ): Promise<string | undefined> {
   const { account } = change.ref;
-  const triggered = withTrigger([facts], tools.trigger);
+  const triggered = withTrigger([facts], deps.trigger);
   let isFirst = true;
   const attempt = async () => {
-    const stored = await tools.accounts.read(account);
+    const stored = await deps.accounts.read(account);
     const record = stored?.value;
     if (stored === undefined || record?.lifecycle !== 'active' || record.instanceId !== instanceId)
       throw accountNotFound(account);
     refuseWhilePending(record);
     if (!(await isSeen(record, isFirst))) return undefined;
     isFirst = false;
-    const { audit } = await tools.rings();
-    const added = appendEntries(instanceId, record.audit, triggered, tools.clock.now(), audit.newest, tools.random);
+    const { audit } = await deps.rings();
+    const added = appendEntries(instanceId, record.audit, triggered, deps.clock.now(), audit.newest, deps.random);
     const saved = { value: { ...record, audit: added.head }, etag: stored.etag };
-    return tools.accounts.saveWithSecret(saved, added.entries, change);
+    return deps.accounts.saveWithSecret(saved, added.entries, change);
   };
-  return tools.serialize(account, () => retryLostRaces(attempt));
+  return deps.serialize(account, () => retryLostRaces(attempt));
 }

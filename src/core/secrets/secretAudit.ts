@@ -1,15 +1,15 @@
 /** Audit entries about secrets, in their account's chain. */
 import type { AccountView } from '../accounts/account.ts';
-import { type AppendTools, appendToChain } from '../accounts/appendAuditEntry.ts';
+import { type AppendDeps, appendToChain } from '../accounts/appendAuditEntry.ts';
 import { accountNotFound } from '../accounts/readAccount.ts';
 import type { SecretRef } from '../accounts/secretRow.ts';
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { Refusal } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';
 import { fold } from '../base/names.ts';
 import type { SecretsDeps } from './deps.ts';
 
-type EntryTools = AppendTools & Pick<SecretsDeps, 'log' | 'alarmLimiter'>;
+type EntryDeps = AppendDeps & Pick<SecretsDeps, 'log' | 'alarmLimiter'>;
 
 /** The part of Keyward that acts where no caller is known. */
 export const keyward = { kind: 'keyward', id: 'secrets' } as const;
@@ -26,14 +26,14 @@ export async function auditReveal(
   type: 'SecretsRevealed' | 'JobInputResolved',
   refs: readonly SecretRef[],
   actor: Actor,
-  tools: EntryTools,
+  deps: EntryDeps,
 ): Promise<void> {
   const [first] = refs;
   if (first === undefined) return;
   const entries = [{ type, actor, secrets: refs.map(pathOf) }];
-  if (view.record.auditKeyUse === true && !(await appendToChain(view.record, entries, tools)))
+  if (view.record.auditKeyUse === true && !(await appendToChain(view.record, entries, deps)))
     throw accountNotFound(fold(view.record.name));
-  tools.log.info(type === 'SecretsRevealed' ? 'Secrets revealed' : 'Job input resolved', {
+  deps.log.info(type === 'SecretsRevealed' ? 'Secrets revealed' : 'Job input resolved', {
     account: fold(view.record.name),
     kind: first.kind,
     first: first.name,
@@ -41,20 +41,20 @@ export async function auditReveal(
     actorKind: actor.kind,
     actor: actor.id,
   });
-  measure(tools.log, 'keyward.reveals', refs.length, { kind: first.kind });
+  measure(deps.log, 'keyward.reveals', refs.length, { kind: first.kind });
 }
 
 /**
  * Rows that do not decrypt to what their context says: edited, swapped or damaged. They stay as they are. The log has
  * each attempt; the chain has one entry per minute and secret, so that repeated requests do not fill it.
  */
-export async function alarm(view: AccountView, refs: readonly SecretRef[], tools: EntryTools): Promise<void> {
+export async function alarm(view: AccountView, refs: readonly SecretRef[], deps: EntryDeps): Promise<void> {
   const { instanceId } = view.record;
   const idOf = (ref: SecretRef) => `${instanceId} ${pathOf(ref)}`;
-  const news = new Set(tools.alarmLimiter.admit(refs.map(idOf)));
-  const secrets = refs.filter((ref) => news.has(idOf(ref))).map(pathOf);
+  const admitted = new Set(deps.alarmLimiter.admit(refs.map(idOf)));
+  const secrets = refs.filter((ref) => admitted.has(idOf(ref))).map(pathOf);
   for (const secret of refs.map(pathOf))
-    tools.log.error('A stored secret does not match its context', {
+    deps.log.error('A stored secret does not match its context', {
       account: fold(view.record.name),
       secret,
       cause: 'KeyMaterialMismatch',
@@ -63,9 +63,9 @@ export async function alarm(view: AccountView, refs: readonly SecretRef[], tools
   const entries = pieces(secrets).map((piece) => ({ ...facts, secrets: piece }));
   if (entries.length === 0) return;
   try {
-    await appendToChain(view.record, entries, tools);
+    await appendToChain(view.record, entries, deps);
   } catch (error) {
-    tools.alarmLimiter.release([...news]);
+    deps.alarmLimiter.release([...admitted]);
     throw error;
   }
 }

@@ -15,7 +15,7 @@ import type { AccountView, ActiveAccount } from '../accounts/account.ts';
 import { protectSecret } from '../accounts/secretLayers.ts';
 import type { SecretRef, SecretRow, StoredSecret } from '../accounts/secretRow.ts';
 import { checkPreconditions, type Preconditions } from '../accounts/writeAccount.ts';
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { type Bytes, base64, wipe } from '../base/bytes.ts';
 import { defined } from '../base/defined.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
@@ -48,21 +48,21 @@ export function putSecret(
   ref: SecretRef,
   input: SecretInput,
   conditions: Preconditions,
-  service: SecretsDeps,
+  deps: SecretsDeps,
   actor: Actor = keyward,
 ): Promise<{ secret: StoredSecret; created: boolean }> {
   // A lost race is read again even where the caller sets a condition: the ETag says whether the value is still the
   // caller's.
   return retryLostRaces(async () => {
-    let [view, row] = await Promise.all([accountToServe(ref.account, service), service.secrets.read(ref)]);
+    let [view, row] = await Promise.all([accountToServe(ref.account, deps), deps.secrets.read(ref)]);
     checkPreconditions(conditions, row && secretEtagOf(row), 'secret');
     // A pass put the row under a key that the record, read a moment before, did not have yet.
     if (row !== undefined && (headerOf(row)?.generation ?? 0) > view.record.accountKeyGeneration)
-      view = await accountToServe(ref.account, service);
+      view = await accountToServe(ref.account, deps);
     const secret =
-      row !== undefined && (await keepsValue(view, row, input, service))
-        ? await relabel(view, row, input, actor, service)
-        : await seal(view, row, ref, input, actor, service);
+      row !== undefined && (await keepsValue(view, row, input, deps))
+        ? await relabel(view, row, input, actor, deps)
+        : await seal(view, row, ref, input, actor, deps);
     return { secret, created: row === undefined };
   });
 }
@@ -72,10 +72,10 @@ async function keepsValue(
   view: AccountView,
   row: StoredSecret,
   { value }: SecretInput,
-  service: SecretsDeps,
+  deps: SecretsDeps,
 ): Promise<boolean> {
   if ('given' in value) return false;
-  const length = await storedLength(view, row, service);
+  const length = await storedLength(view, row, deps);
   if ('needed' in value || value.ofLength === undefined || value.ofLength === length) return true;
   throw new Refusal('PropertyNotChangeable', `The value has ${length} bytes. Give a value, or delete the key first.`, {
     target: 'properties.length',
@@ -83,11 +83,11 @@ async function keepsValue(
 }
 
 /** A value whose key is missing is not reported as retained. The account key is not opened for that. */
-async function storedLength(view: AccountView, row: StoredSecret, service: SecretsDeps): Promise<number> {
+async function storedLength(view: AccountView, row: StoredSecret, deps: SecretsDeps): Promise<number> {
   try {
     const stored = storedBytes(row);
     const { generation, ringGeneration } = parseSecret(stored);
-    const { atRest } = await ringsFor(view.record, row, service);
+    const { atRest } = await ringsFor(view.record, row, deps);
     atRest.kek(ringGeneration);
     const { accountKeyGeneration, olderAccountKeys: older } = view.record;
     if (generation !== accountKeyGeneration && !older?.keys.some((one) => one.generation === generation))
@@ -95,7 +95,7 @@ async function storedLength(view: AccountView, row: StoredSecret, service: Secre
     return plainLengthOf(stored);
   } catch (error) {
     if (!(error instanceof KeyMaterialMismatch)) throw error;
-    await alarm(view, [row.ref], service);
+    await alarm(view, [row.ref], deps);
     throw integrityFailure(row.ref);
   }
 }
@@ -105,13 +105,13 @@ async function relabel(
   row: StoredSecret,
   { name, label }: SecretInput,
   actor: Actor,
-  service: SecretsDeps,
+  deps: SecretsDeps,
 ): Promise<StoredSecret> {
   if (row.value.name === name && row.value.label === label) return row;
-  const { label: _, ...kept } = row.value;
-  const changes = { name, version: service.random.uuid(), updatedAt: service.clock.now() };
-  const value = { ...kept, ...changes, ...defined({ label }) };
-  const etag = await saveSecret({ ref: row.ref, row: value, etag: row.etag }, record, actor, service);
+  const { label: _, ...others } = row.value;
+  const changes = { name, version: deps.random.uuid(), updatedAt: deps.clock.now() };
+  const value = { ...others, ...changes, ...defined({ label }) };
+  const etag = await saveSecret({ ref: row.ref, row: value, etag: row.etag }, record, actor, deps);
   return { ref: row.ref, value, etag };
 }
 
@@ -121,29 +121,29 @@ async function seal(
   ref: SecretRef,
   input: SecretInput,
   actor: Actor,
-  service: SecretsDeps,
+  deps: SecretsDeps,
 ): Promise<StoredSecret> {
   if ('needed' in input.value)
     throw new Refusal('InvalidRequestContent', 'A new secret needs this property.', { target: input.value.needed });
-  const made = 'given' in input.value ? undefined : service.random.bytes(input.value.ofLength ?? defaultLength);
+  const made = 'given' in input.value ? undefined : deps.random.bytes(input.value.ofLength ?? defaultLength);
   const plain = 'given' in input.value ? input.value.given : (made ?? new Uint8Array(0));
   try {
-    const now = service.clock.now();
+    const now = deps.clock.now();
     const about = {
       name: input.name,
       ...defined({ label: input.label }),
       ...ofWhat(input, row),
-      version: service.random.uuid(),
+      version: deps.random.uuid(),
       // 0: the row to replace does not name its generation.
       createdAt: row?.value.createdAt || now,
       updatedAt: now,
     };
-    const { atRest } = await ringsFor(view.record, row, service);
-    const value = { ...about, sealed: await sealedUnder(view, ref, plain, atRest, service) };
+    const { atRest } = await ringsFor(view.record, row, deps);
+    const value = { ...about, sealed: await sealedUnder(view, ref, plain, atRest, deps) };
     const used = { generation: view.record.accountKeyGeneration, kek: atRest.newest.generation };
     const isCurrent = (now: ActiveAccount) =>
       now.accountKeyGeneration === used.generation && used.kek >= oldestKekOf(now);
-    const etag = await saveSecret({ ref, row: value, etag: row?.etag, isCurrent }, view.record, actor, service);
+    const etag = await saveSecret({ ref, row: value, etag: row?.etag, isCurrent }, view.record, actor, deps);
     return { ref, value, etag };
   } finally {
     wipe(made);
@@ -174,10 +174,10 @@ async function sealedUnder(
   ref: SecretRef,
   plain: Bytes,
   atRest: Rings['atRest'],
-  service: SecretsDeps,
+  deps: SecretsDeps,
 ): Promise<string> {
   const context = { ...secretAddressOf(view.record, ref), generation: view.record.accountKeyGeneration };
-  return service.leases.withAccountKey(view, (accountKey) =>
-    base64(protectSecret(plain, context, accountKey, atRest, service.random)),
+  return deps.leases.withAccountKey(view, (accountKey) =>
+    base64(protectSecret(plain, context, accountKey, atRest, deps.random)),
   );
 }

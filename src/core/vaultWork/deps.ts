@@ -5,12 +5,13 @@ import type { KeyVaultIdentity } from '../customerKey/binding.ts';
 import type { KeyRef, Principal } from '../customerKey/ports.ts';
 import type { RotationDeps } from '../rotation/deps.ts';
 import type { IdentityDenialStore } from '../watch/ports.ts';
-import type { AccountsVisit, OwnedAccount, QueuedWork, RangeStore, SweepMark } from './ports.ts';
+import type { AccountsWork, OwnedAccount, QueuedWork, RangeStore, SweepMark, SweptWatches } from './ports.ts';
 
 export interface VaultWorkDeps extends RotationDeps {
+  readonly bindings: RotationDeps['bindings'] & SweptWatches;
   readonly vaults: RotationDeps['vaults'] & WorkLock;
   readonly queue: WorkQueue<QueuedWork>;
-  readonly dailyQueue: RotationDeps['dailyQueue'] & WorkQueue<AccountsVisit>;
+  readonly dailyQueue: RotationDeps['dailyQueue'] & WorkQueue<AccountsWork>;
   /** Wrapped keys that this process found wrong. They are not used for looks again until they change. */
   readonly wrongSamples: LRUCache<string, string>;
   readonly sweepMark: SweepMark;

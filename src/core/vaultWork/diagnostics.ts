@@ -9,7 +9,7 @@ import { type Cloud, keyVaultSuffixes } from '../customerKey/keyIdentifier.ts';
 import type { EventTarget } from './events.ts';
 import { targetOfVault, trimmed, vaultNameIn } from './events.ts';
 
-const telling = new Set(
+const relevantOperations = new Set(
   [
     'KeyDelete',
     'KeyPurge',
@@ -38,7 +38,7 @@ function targetOfRecord(record: unknown, cloud: Cloud): EventTarget | undefined 
   const operation = fieldOf(record, 'operationName');
   const properties = fieldOf(record, 'properties');
   const status = Number(fieldOf(properties, 'httpStatusCode'));
-  if (typeof operation !== 'string' || !telling.has(fold(operation)) || !(status >= 200 && status < 300))
+  if (typeof operation !== 'string' || !relevantOperations.has(fold(operation)) || !(status >= 200 && status < 300))
     return undefined;
   const resourceId = fieldOf(record, 'resourceId');
   const vault = targetOfVault(typeof resourceId === 'string' ? vaultNameIn(resourceId) : undefined, cloud);

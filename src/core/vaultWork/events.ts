@@ -32,7 +32,7 @@ export interface ReceivedEvent {
  * same.
  */
 export function readEvent(input: unknown): ReceivedEvent | undefined {
-  const fields = folded(input);
+  const fields = foldKeys(input);
   if (fields === undefined) return undefined;
   const text = (...names: string[]) =>
     names.map((name) => fields[name]).find((value) => typeof value === 'string') ?? '';
@@ -40,11 +40,11 @@ export function readEvent(input: unknown): ReceivedEvent | undefined {
   const source = text('topic', 'source') as string;
   if (type === '') return undefined;
   const subject = text('subject') as string;
-  return { id: text('id') as string, type, source, subject, data: folded(fields.data) ?? {} };
+  return { id: text('id') as string, type, source, subject, data: foldKeys(fields.data) ?? {} };
 }
 
 /** Names trimmed and in lower case: published samples of Key Vault events differ in both. Text values are trimmed. */
-function folded(input: unknown): Readonly<Record<string, unknown>> | undefined {
+function foldKeys(input: unknown): Readonly<Record<string, unknown>> | undefined {
   if (typeof input !== 'object' || input === null || Array.isArray(input)) return undefined;
   return Object.fromEntries(Object.entries(input).map(([name, value]) => [fold(name.trim()), trimmed(value)]));
 }
@@ -82,12 +82,12 @@ const textOf = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' && value.length <= 127 ? value : undefined;
 
 /** Wakes the vault if an account uses a key in it. Returns whether it did. */
-export async function wake(target: EventTarget, service: Pick<VaultWorkDeps, 'vaults' | 'queue'>): Promise<boolean> {
+export async function wake(target: EventTarget, deps: Pick<VaultWorkDeps, 'vaults' | 'queue'>): Promise<boolean> {
   const vault = vaultIdOf(target.vaultHost);
-  if ((await service.vaults.bindings(vault)).length === 0) return false;
+  if ((await deps.vaults.bindings(vault)).length === 0) return false;
   const lookNow = target.keyName === undefined ? {} : { keyName: target.keyName };
   const event = target.eventId === undefined ? {} : { eventId: target.eventId };
-  await service.queue.send({ vault, lookNow, requestedBy: 'event', ...event });
+  await deps.queue.send({ vault, lookNow, requestedBy: 'event', ...event });
   return true;
 }
 
@@ -99,7 +99,7 @@ const resourceEventTypes = /^microsoft\.resources\.resource(write|delete|action)
  */
 export function targetOfResourceEvent(event: ReceivedEvent, cloud: Cloud): EventTarget | undefined {
   if (!resourceEventTypes.test(fold(event.type))) return undefined;
-  const resource = folded(event.data)?.resourceuri;
+  const resource = foldKeys(event.data)?.resourceuri;
   const vaultName = vaultNameIn(event.subject) ?? (typeof resource === 'string' ? vaultNameIn(resource) : undefined);
   return targetOfVault(vaultName, cloud);
 }

@@ -27,15 +27,15 @@ export interface SampleOfSweep {
 export async function lookAtBinding(
   stored: Stored<Watch>,
   round: LookRound,
-  service: VaultWorkDeps,
+  deps: VaultWorkDeps,
   sample?: SampleOfSweep,
 ): Promise<Stored<Watch>> {
   const watch = stored.value;
   const when: LookTime = {
-    beganAt: service.clock.now(),
+    beganAt: deps.clock.now(),
     plannedAt: watch.nextLookAt,
-    process: service.processId,
-    monotonic: service.clock.monotonic(),
+    process: deps.processId,
+    monotonic: deps.clock.monotonic(),
   };
   const evidence: Evidence[] = [];
   const unused: string[] = [];
@@ -43,26 +43,26 @@ export async function lookAtBinding(
   const usable = usableSample(watch, sample?.stored);
   let opened: Sample | undefined;
   for (const version of Object.keys(watch.versions)) {
-    const look = await lookAtVersion(watch, version, when.beganAt, round, service, usable);
+    const look = await lookAtVersion(watch, version, when.beganAt, round, deps, usable);
     opened ??= look.opened;
     if (look.samplesAfter !== undefined) samplesAfter[version] = look.samplesAfter;
     if (look.seen === 'unused') unused.push(version);
     else evidence.push(look.seen);
   }
   if (evidence.length === 0) {
-    if (sample?.stored !== undefined) await service.bindings.removeSample(watch.binding.id);
-    const asleep = await updateWatch(stored, (before) => afterSleep(before, when, service.policy), service);
-    return withoutUnused(asleep, unused, service);
+    if (sample?.stored !== undefined) await deps.bindings.removeSample(watch.binding.id);
+    const asleep = await updateWatch(stored, (before) => afterSleep(before, when, deps.policy), deps);
+    return withoutUnused(asleep, unused, deps);
   }
-  const observed = await recordLook(stored, evidence, samplesAfter, when, service);
-  if (sample !== undefined && opened !== undefined) await saveSample(observed.value, opened, service);
-  logKeyStatus(stored.value, observed.value, round.used.at(-1)?.record.owner, service);
+  const observed = await recordLook(stored, evidence, samplesAfter, when, deps);
+  if (sample !== undefined && opened !== undefined) await saveSample(observed.value, opened, deps);
+  logKeyStatus(stored.value, observed.value, round.used.at(-1)?.record.owner, deps);
   for (const one of evidence) {
     const status = observed.value.versions[one.version]?.status;
-    const cause = attributed(one, service.policy) ?? 'none';
-    if (status !== undefined) measure(service.log, 'keyward.looks', 1, { status, cause });
+    const cause = attributed(one, deps.policy) ?? 'none';
+    if (status !== undefined) measure(deps.log, 'keyward.looks', 1, { status, cause });
   }
-  return unused.length === 0 ? observed : withoutUnused(observed, unused, service);
+  return unused.length === 0 ? observed : withoutUnused(observed, unused, deps);
 }
 
 /** Each changed verdict has an audit entry. A batch of Table Storage holds 100 rows, and one of them is the watch. */
@@ -73,7 +73,7 @@ async function recordLook(
   evidence: readonly Evidence[],
   samplesAfter: Readonly<Record<string, string>>,
   when: LookTime,
-  service: VaultWorkDeps,
+  deps: VaultWorkDeps,
 ): Promise<Stored<Watch>> {
   let watch = stored;
   for (let from = 0; ; from += maxVerdictsAtOnce) {
@@ -81,9 +81,9 @@ async function recordLook(
     const isLast = from + slice.length === evidence.length;
     const decide = (before: Watch) =>
       isLast
-        ? withSamples(afterLook(before, slice, when, service.policy), samplesAfter)
-        : duringLook(before, slice, when, service.policy);
-    watch = await updateWatch(watch, decide, service);
+        ? withSamples(afterLook(before, slice, when, deps.policy), samplesAfter)
+        : duringLook(before, slice, when, deps.policy);
+    watch = await updateWatch(watch, decide, deps);
     if (isLast) return watch;
   }
 }
@@ -113,17 +113,17 @@ async function saveSample(watch: Watch, { record, row }: Sample, { bindings }: V
 async function withoutUnused(
   stored: Stored<Watch>,
   unused: readonly string[],
-  service: VaultWorkDeps,
+  deps: VaultWorkDeps,
 ): Promise<Stored<Watch>> {
   const { binding, versions } = stored.value;
   const gone: string[] = [];
   for (const version of unused) {
-    if (!(await isAnyBound(binding.id, { version }, service))) gone.push(version);
+    if (!(await isAnyBound(binding.id, { version }, deps))) gone.push(version);
   }
   const rest = Object.fromEntries(Object.entries(versions).filter(([version]) => !gone.includes(version)));
   if (gone.length === 0 || Object.keys(rest).length === 0) return stored;
   try {
-    return await service.bindings.saveWatch({ value: { ...stored.value, versions: rest }, etag: stored.etag }, []);
+    return await deps.bindings.saveWatch({ value: { ...stored.value, versions: rest }, etag: stored.etag }, []);
   } catch (error) {
     if (error instanceof LostRace) return stored;
     throw error;

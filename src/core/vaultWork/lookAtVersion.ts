@@ -35,32 +35,28 @@ export async function lookAtVersion(
   version: string,
   takenAt: EpochMs,
   round: LookRound,
-  service: VaultWorkDeps,
+  deps: VaultWorkDeps,
   usable: LookSample | undefined,
 ): Promise<VersionLook> {
-  const { clock, policy, wrongSamples } = service;
+  const { clock, policy, wrongSamples } = deps;
   // All evidence of a look has the time of its start. So the next look, which is planned from that time, is late enough
   // to count.
   const about = { bindingId: watch.binding.id, version, takenAt, afterLooks: watch.lookCount };
-  if (round.silence !== undefined) return { seen: { ...about, cause: round.silence } };
+  if (round.unreachableCause !== undefined) return { seen: { ...about, cause: round.unreachableCause } };
   const until = clock.monotonic() + policy.lookDeadlineSeconds * 1000;
   if (usable !== undefined) {
-    const {
-      isAboutKey,
-      isCalled: _,
-      ...shown
-    } = await lookWith(accountOf(usable, watch), watch, about, round, service);
+    const { isAboutKey, isCalled: _, ...shown } = await lookWith(accountOf(usable, watch), watch, about, round, deps);
     if (isAboutKey) return { seen: { ...about, ...shown } };
   }
   let seen: Evidence | 'unused' = 'unused';
   let samplesAfter = watch.samplesAfter?.[version];
   let [samples, calls] = [0, 0];
-  for await (const sample of samplesOf(watch, version, service)) {
+  for await (const sample of samplesOf(watch, version, deps)) {
     const { record, row } = sample;
     const id = sampleId(record);
     samples += 1;
     if (!wrongSamples.has(id)) {
-      const { isAboutKey, isCalled, ...shown } = await lookWith(record, watch, about, round, service);
+      const { isAboutKey, isCalled, ...shown } = await lookWith(record, watch, about, round, deps);
       const opened = shown.cause === undefined ? sample : undefined;
       if (isAboutKey) return { seen: { ...about, ...shown }, ...defined({ samplesAfter, opened }) };
       // The vault itself can cause wrong bytes. A sample that fails before the call stays wrong.
@@ -93,17 +89,17 @@ export interface Sample {
  * The accounts that this version really wraps, starting after those that the last look found wrong. Rows are hints, and
  * the record decides. A surplus row is skipped, and a damaged record stops no other.
  */
-async function* samplesOf(watch: Watch, version: string, service: VaultWorkDeps): AsyncGenerator<Sample> {
+async function* samplesOf(watch: Watch, version: string, deps: VaultWorkDeps): AsyncGenerator<Sample> {
   const bindingId = watch.binding.id;
   const from = watch.samplesAfter?.[version];
   const parts = from === undefined ? [{}] : [{ from }, { until: from }];
   for (const { until, ...wanted } of parts as { from?: string; until?: string }[]) {
-    for await (const row of boundAccounts(bindingId, { version, ...wanted }, service)) {
-      const stored = await readIfWhole(row.value.name, service);
+    for await (const row of boundAccounts(bindingId, { version, ...wanted }, deps)) {
+      const stored = await readIfWhole(row.value.name, deps);
       if (stored === 'damaged') continue;
       const record = stored?.value;
       if (record?.lifecycle === 'active' && isWrappedBy(record, bindingId, version)) yield { record, row };
-      else if (row.ageMs > staleRowMs) await service.bindings.removeAccount(bindingId, row);
+      else if (row.ageMs > staleRowMs) await deps.bindings.removeAccount(bindingId, row);
       if (row.position === until) return;
     }
   }

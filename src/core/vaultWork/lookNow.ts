@@ -17,19 +17,18 @@ import { openWatch, watchAccount } from './restoreWatch.ts';
 export type LookTarget = { readonly account: string } | { readonly keyIdentifier: string };
 
 /** The watches after the look. @throws Refusal when no account uses the named key. */
-export async function lookNow(target: LookTarget, service: VaultWorkDeps): Promise<Watch[]> {
-  const ids =
-    'account' in target ? await bindingOfAccount(target.account, service) : await bindingsOfKey(target, service);
+export async function lookNow(target: LookTarget, deps: VaultWorkDeps): Promise<Watch[]> {
+  const ids = 'account' in target ? await bindingOfAccount(target.account, deps) : await bindingsOfKey(target, deps);
   const looked: Watch[] = [];
   const round: LookRound = { used: [] };
-  const requested = { ...service, trigger: { trigger: 'admin' } as const };
+  const requested = { ...deps, trigger: { trigger: 'admin' } as const };
   for (const id of ids) {
     const stored = await openWatch(id, requested);
     if (stored === undefined) continue;
     const { value } = await lookAtBinding(stored, round, requested);
     looked.push(value);
     // The vault's worker writes the accounts' audit and makes the next look at a Suspect key.
-    await service.queue.send({ vault: vaultIdOf(value.binding.vaultHost), requestedBy: 'admin' });
+    await deps.queue.send({ vault: vaultIdOf(value.binding.vaultHost), requestedBy: 'admin' });
   }
   await auditLooks(round, requested);
   if (looked.length > 0) return looked;
@@ -38,12 +37,12 @@ export async function lookNow(target: LookTarget, service: VaultWorkDeps): Promi
   });
 }
 
-async function bindingOfAccount(name: string, service: VaultWorkDeps): Promise<string[]> {
-  const stored = await service.accounts.read(fold(parseAccountName(name)));
+async function bindingOfAccount(name: string, deps: VaultWorkDeps): Promise<string[]> {
+  const stored = await deps.accounts.read(fold(parseAccountName(name)));
   if (stored?.value.lifecycle !== 'active') throw accountNotFound(name);
   const { encryption } = stored.value;
   if (encryption.type === 'CustomerKey') {
-    await watchAccount(stored.value, encryption, service);
+    await watchAccount(stored.value, encryption, deps);
     return [encryption.binding.id];
   }
   throw new Refusal('NotFound', 'The account uses the system key, so it has no customer key to check.', {
@@ -52,10 +51,10 @@ async function bindingOfAccount(name: string, service: VaultWorkDeps): Promise<s
 }
 
 /** Every binding of the key, for every identity and tenant. */
-async function bindingsOfKey({ keyIdentifier }: { keyIdentifier: string }, service: VaultWorkDeps): Promise<string[]> {
-  const key = parseKeyIdentifier(keyIdentifier, service.cloud);
-  const ids = await service.vaults.bindings(vaultIdOf(key.vaultHost));
-  const watches = await Promise.all(ids.map((id) => openWatch(id, service)));
+async function bindingsOfKey({ keyIdentifier }: { keyIdentifier: string }, deps: VaultWorkDeps): Promise<string[]> {
+  const key = parseKeyIdentifier(keyIdentifier, deps.cloud);
+  const ids = await deps.vaults.bindings(vaultIdOf(key.vaultHost));
+  const watches = await Promise.all(ids.map((id) => openWatch(id, deps)));
   // A copied row can name a binding of another vault (INV-13).
   return watches.flatMap((watch) => {
     const { id, keyName, vaultHost } = watch?.value.binding ?? {};

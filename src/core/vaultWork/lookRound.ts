@@ -15,7 +15,7 @@ export type UsedAccount = Pick<ActiveAccount, 'name' | 'instanceId' | 'owner' | 
  * calls for its other keys.
  */
 export interface LookRound {
-  silence?: Cause;
+  unreachableCause?: Cause;
   /** Audited after the looks, so that no look waits for the audit of an account. */
   readonly used: { readonly record: UsedAccount; readonly uses: readonly KeyUse[] }[];
 }
@@ -25,13 +25,13 @@ const entriesAtOnce = 10;
 /** `keep` runs after each entry, so that the worker holds its vault even when the tables answer slowly. */
 export async function auditLooks(
   { used }: LookRound,
-  service: VaultWorkDeps,
+  deps: VaultWorkDeps,
   keep?: () => Promise<unknown>,
 ): Promise<void> {
   const limit = pLimit(entriesAtOnce);
   const audit = ({ record, uses }: (typeof used)[number]) =>
     limit(async () => {
-      await auditKeyUses({ record, purpose: 'look', actor: keyward }, uses, service);
+      await auditKeyUses({ record, purpose: 'look', actor: keyward }, uses, deps);
       await keep?.();
     });
   await Promise.all(used.splice(0).map(audit));

@@ -17,7 +17,7 @@ import { isOwnFault } from './ownIdentity.ts';
 /**
  * Causes about the vault or the network: a call for the vault's next key would only wait, or burden the vault, again.
  */
-const silences: ReadonlySet<Cause> = new Set([
+const causesWithoutAnswer: ReadonlySet<Cause> = new Set([
   'Throttled',
   'VaultTimeout',
   'ConnectionFailed',
@@ -39,18 +39,19 @@ export async function lookWith(
   watch: Watch,
   when: Pick<Evidence, 'version' | 'takenAt'>,
   round: LookRound,
-  service: VaultWorkDeps,
+  deps: VaultWorkDeps,
 ): Promise<
-  Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId' | 'principal' | 'isUnnamed' | 'clientAddress'> & Sampled
+  Pick<Evidence, 'cause' | 'controlLook' | 'keyVaultRequestId' | 'principal' | 'isPrincipalUnknown' | 'clientAddress'> &
+    Sampled
 > {
-  const { log, policy } = service;
+  const { log, policy } = deps;
   const uses: KeyUse[] = [];
-  const opened = await openAccountKey(sample, { ...service, keyVault: recordingKeyVault(service.keyVault, uses) });
+  const opened = await openAccountKey(sample, { ...deps, keyVault: recordingKeyVault(deps.keyVault, uses) });
   round.used.push({ record: sample, uses });
   const { requestId: keyVaultRequestId, durationMs, principal, isPrincipalAssumed, clientAddress } = opened.observed;
   const isNamed = principal !== undefined && isPrincipalAssumed === undefined;
-  const isUnnamed = isNamed || isFederated(watch.binding.identity) ? undefined : true;
-  const proof = defined({ keyVaultRequestId, principal, isUnnamed, clientAddress });
+  const isPrincipalUnknown = isNamed || isFederated(watch.binding.identity) ? undefined : true;
+  const proof = defined({ keyVaultRequestId, principal, isPrincipalUnknown, clientAddress });
   const about = { account: sample.name, key: wrappedByOf(sample.encryption), keyVaultRequestId, durationMs };
   measure(log, 'keyward.looks.ms', durationMs, { cause: opened.ok ? 'none' : opened.cause });
   if (opened.ok) {
@@ -58,12 +59,12 @@ export async function lookWith(
     log.info('Checked a key', { ...about, cause: 'none' });
     return { ...proof, isAboutKey: true, isCalled: true };
   }
-  if (silences.has(opened.cause)) round.silence = opened.cause;
+  if (causesWithoutAnswer.has(opened.cause)) round.unreachableCause = opened.cause;
   if (opened.cause === 'KeyMaterialMismatch')
     log.error('An account key does not match its record', { ...about, owner: sample.owner });
   const denied = { ...when, cause: opened.cause, ...proof };
-  const cause = (await isOwnFault(watch, denied, sample.owner, service)) ? 'IdentityReplaced' : opened.cause;
-  const controlLook = needsControlLook(cause, policy) ? await service.controlLook(watch.binding) : undefined;
+  const cause = (await isOwnFault(watch, denied, sample.owner, deps)) ? 'IdentityReplaced' : opened.cause;
+  const controlLook = needsControlLook(cause, policy) ? await deps.controlLook(watch.binding) : undefined;
   log.info('Checked a key', { ...about, cause, controlLook });
   const sampled = { isAboutKey: cause !== 'KeyMaterialMismatch', isCalled: opened.observed.status !== undefined };
   return { cause, ...defined({ controlLook }), ...proof, ...sampled };

@@ -13,10 +13,10 @@ import { openWatch } from './restoreWatch.ts';
 const restoresAtOnce = 16;
 
 /** @param lost the first digits of the bindings' ids */
-export async function restoreLost(lost: readonly string[], service: VaultWorkDeps): Promise<void> {
-  const { log, queue, dailyQueue } = service;
+export async function restoreLost(lost: readonly string[], deps: VaultWorkDeps): Promise<void> {
+  const { log, queue, dailyQueue } = deps;
   log.error('Keys are missing in the sweep', { count: lost.length });
-  const restored = await pLimit(restoresAtOnce).map([...lost], (digits) => restoreRows(digits, service));
+  const restored = await pLimit(restoresAtOnce).map([...lost], (digits) => restoreRows(digits, deps));
   for (const vault of new Set(restored.flat())) {
     try {
       await queue.send({ vault, lookNow: {}, requestedBy: 'sweep' });
@@ -30,13 +30,13 @@ export async function restoreLost(lost: readonly string[], service: VaultWorkDep
 }
 
 /** The vaults whose rows exist again. */
-async function restoreRows(digits: string, service: VaultWorkDeps): Promise<string[]> {
+async function restoreRows(digits: string, deps: VaultWorkDeps): Promise<string[]> {
   const restored: string[] = [];
-  for (const id of await service.bindings.beginningWith(digits)) {
-    const watch = await openWatch(id, service);
+  for (const id of await deps.bindings.beginningWith(digits)) {
+    const watch = await openWatch(id, deps);
     if (watch === undefined) continue;
     const { vaultHost } = watch.value.binding;
-    await service.vaults.addBinding(vaultHost, id);
+    await deps.vaults.addBinding(vaultHost, id);
     restored.push(vaultIdOf(vaultHost));
   }
   return restored;

@@ -1,5 +1,5 @@
 /** Denials that are Keyward's own fault, because its identity differs from the one that the customers granted. */
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
 import { defined } from '../base/defined.ts';
 import { LostRace, retryLostRaces } from '../base/errors.ts';
@@ -18,31 +18,26 @@ import type { VaultWorkDeps } from './deps.ts';
 
 const keyward = { kind: 'keyward', id: 'watch' } as const;
 
-type Denied = Pick<Evidence, 'version' | 'takenAt' | 'cause' | 'principal' | 'isUnnamed'>;
+type Denied = Pick<Evidence, 'version' | 'takenAt' | 'cause' | 'principal' | 'isPrincipalUnknown'>;
 
 /**
  * Whether a denied look shows another principal than the granted one, or is held back as part of a burst. It records
  * the owner. IdentityReplaced is announced once for all owners.
  */
-export async function isOwnFault(
-  watch: Watch,
-  evidence: Denied,
-  owner: string,
-  service: VaultWorkDeps,
-): Promise<boolean> {
-  const { version, takenAt, cause, principal, isUnnamed } = evidence;
+export async function isOwnFault(watch: Watch, evidence: Denied, owner: string, deps: VaultWorkDeps): Promise<boolean> {
+  const { version, takenAt, cause, principal, isPrincipalUnknown } = evidence;
   const { identity } = watch.binding;
   const verdict = watch.versions[version];
   if (cause !== 'KeyPermissionDenied' || isFederated(identity)) return false;
   if (verdict === undefined || verdict.status === 'Inaccessible') return false;
   const isReplaced = isOfReplacedIdentity(watch, evidence);
-  if (isUnnamed === undefined && !isReplaced) return false;
+  if (isPrincipalUnknown === undefined && !isReplaced) return false;
 
   // A held denial stays held, even after the burst is forgotten, until access returns or an operator confirms it.
   const isHeld = verdict.status === 'Unreachable' && verdict.cause === 'IdentityReplaced';
-  const { state, since } = await noted(identity, { owner, takenAt, isReplaced, isHeld, verdict }, service);
+  const { state, since } = await recordDenial(identity, { owner, takenAt, isReplaced, isHeld, verdict }, deps);
   const isOurs = isReplaced || (isHeld ? verdict.since > (state.confirmedAt ?? 0) : isInBurst(state, since));
-  if (isOurs) await announce(state, watch, principal?.principalId, takenAt, service);
+  if (isOurs) await announce(state, watch, principal?.principalId, takenAt, deps);
   return isOurs;
 }
 
@@ -54,7 +49,7 @@ interface DeniedOwner {
   readonly verdict: Verdict;
 }
 
-async function noted(
+async function recordDenial(
   identity: KeyVaultIdentity,
   { owner, takenAt, isReplaced, isHeld, verdict }: DeniedOwner,
   { identityDenials }: Pick<VaultWorkDeps, 'identityDenials'>,
@@ -80,22 +75,22 @@ async function announce(
   { binding: { identity }, provenBy }: Watch,
   principalId: string | undefined,
   now: EpochMs,
-  service: VaultWorkDeps,
+  deps: VaultWorkDeps,
 ): Promise<void> {
   if (ownersToAnnounce(state, principalId, now).length === 0) return;
-  const stored = await service.identityDenials.read(identity);
+  const stored = await deps.identityDenials.read(identity);
   if (stored === undefined) return;
   const owners = ownersToAnnounce(stored.value, principalId, now);
   if (owners.length === 0) return;
   const announced = { at: now, ...defined({ principalId }) };
-  if (!(await service.identityDenials.write({ ...stored.value, announced }, stored.etag))) return;
+  if (!(await deps.identityDenials.write({ ...stored.value, announced }, stored.etag))) return;
   const about = { identity: nameOf(identity), ...defined({ before: provenBy?.principalId, after: principalId }) };
-  service.log.error('An identity of this service was replaced', { count: owners.length });
-  await recordForService([{ type: 'IdentityReplaced', actor: keyward, ...about, ...listed(owners) }], service);
+  deps.log.error('An identity of this service was replaced', { count: owners.length });
+  await recordForService([{ type: 'IdentityReplaced', actor: keyward, ...about, ...ownerFacts(owners) }], deps);
 }
 
 /** Looks record owners in any order. */
-const listed = (owners: readonly string[]) => ({
+const ownerFacts = (owners: readonly string[]) => ({
   owners: owners.toSorted().slice(0, maxOwnersInEntry),
   count: owners.length,
 });
@@ -111,16 +106,16 @@ export interface OwnIdentity extends Partial<Pick<IdentityDenials, 'denials' | '
 }
 
 /** The identities in the settings, and every identity that a vault has denied. */
-export async function ownIdentities(service: VaultWorkDeps): Promise<OwnIdentity[]> {
-  const denied = await service.identityDenials.list();
-  const known = service.ownIdentities.map(({ identity }) => identity);
+export async function ownIdentities(deps: VaultWorkDeps): Promise<OwnIdentity[]> {
+  const denied = await deps.identityDenials.list();
+  const known = deps.ownIdentities.map(({ identity }) => identity);
   const others = denied.map(({ identity }) => identity).filter((one) => !known.some(isSame(one)));
   return [...known, ...others].map((identity) => {
     const state = denied.find((one) => isSame(identity)(one.identity));
     const isHeldBack = state?.denials.some(({ since }) => isInBurst(state, since)) ?? false;
     return {
       identity,
-      ...(replacedBy(state) ?? service.ownIdentities.find((one) => isSame(identity)(one.identity))?.principal),
+      ...(replacedBy(state) ?? deps.ownIdentities.find((one) => isSame(identity)(one.identity))?.principal),
       ...(state === undefined ? {} : { denials: state.denials, ...confirmationOf(state) }),
       isHeldBack,
     };
@@ -142,15 +137,15 @@ const isSame = (one: KeyVaultIdentity) => (other: KeyVaultIdentity) => nameOf(on
  * The operator says that the denials so far are the customers' own: from now on their looks count. Without denials,
  * nothing changes.
  */
-export async function confirmDenials(identity: KeyVaultIdentity, actor: Actor, service: VaultWorkDeps): Promise<void> {
+export async function confirmDenials(identity: KeyVaultIdentity, actor: Actor, deps: VaultWorkDeps): Promise<void> {
   const before = await retryLostRaces(async () => {
-    const stored = await service.identityDenials.read(identity);
+    const stored = await deps.identityDenials.read(identity);
     if (stored === undefined) return undefined;
-    const after = { ...stored.value, confirmedAt: service.clock.now() };
-    if (!(await service.identityDenials.write(after, stored.etag))) throw new LostRace('A look has recorded a denial.');
+    const after = { ...stored.value, confirmedAt: deps.clock.now() };
+    if (!(await deps.identityDenials.write(after, stored.etag))) throw new LostRace('A look has recorded a denial.');
     return stored.value;
   });
   if (before === undefined) return;
-  const facts = listed(ownersAtFault(before).map(({ owner }) => owner));
-  await recordForService([{ type: 'DenialsConfirmed', actor, identity: nameOf(identity), ...facts }], service);
+  const facts = ownerFacts(ownersAtFault(before).map(({ owner }) => owner));
+  await recordForService([{ type: 'DenialsConfirmed', actor, identity: nameOf(identity), ...facts }], deps);
 }

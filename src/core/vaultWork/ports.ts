@@ -1,8 +1,11 @@
 /** What the vaultWork capability needs from outside. */
+import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { ShownStatus } from '../base/vocabulary.ts';
 import type { Binding } from '../customerKey/binding.ts';
 import type { VaultWork } from '../watch/ports.ts';
+import type { StoredSample } from '../watch/sample.ts';
+import type { Watch } from '../watch/watch.ts';
 import type { AllRanges, RangeWork } from './ranges.ts';
 
 /** A message of the queue vault-work: the work of one vault, or of a range of vaults in a sweep, or of all ranges. */
@@ -13,7 +16,7 @@ export type SweepWork = RangeWork | AllRanges;
  * The daily pass over the accounts, which finds the accounts that looks do not cover. Without `until` it begins, and
  * divides the accounts; with it, the accounts after one name up to and with another are processed.
  */
-export interface AccountsVisit {
+export interface AccountsWork {
   readonly visit: 'accounts';
   readonly after?: string;
   readonly until?: string;
@@ -24,6 +27,16 @@ export interface OwnedAccount {
   readonly name: string;
   /** Absent: the overview has lost the row of the key. */
   readonly binding?: Binding;
+}
+
+/** Watches as a sweep finds them, with those that are damaged or have lost their rows. */
+export interface SweptWatches {
+  /** Both in one query. What is damaged is absent. */
+  readWatchWithSample(bindingId: string): Promise<{ watch?: Stored<Watch>; sample?: StoredSample }>;
+  /** The ETag of a damaged watch; undefined when it is intact or absent. */
+  damagedWatch(bindingId: string): Promise<string | undefined>;
+  /** Ids of bindings that begin with these digits, by any row that is left of them. */
+  beginningWith(digits: string): Promise<string[]>;
 }
 
 /** When the last sweep ended. It shows whether the timer runs. */

@@ -23,15 +23,15 @@ export interface ReconcileRun {
   readonly rows: AsyncGenerator<BoundRow, void>;
 }
 
-async function* rowsToReconcile({ transitions, binding }: Watch, service: VaultWorkDeps): ReconcileRun['rows'] {
+async function* rowsToReconcile({ transitions, binding }: Watch, deps: VaultWorkDeps): ReconcileRun['rows'] {
   for (const version of new Set(transitions.map((transition) => transition.version)))
-    yield* boundAccounts(binding.id, { version }, service);
+    yield* boundAccounts(binding.id, { version }, deps);
 }
 
 export interface ReconcileLimits {
   readonly until: EpochMs;
   /** The number of accounts that lack an entry. */
-  readonly most: number;
+  readonly max: number;
 }
 
 /**
@@ -40,27 +40,27 @@ export interface ReconcileLimits {
  */
 export async function reconcile(
   stored: Stored<Watch>,
-  { until, most }: ReconcileLimits,
+  { until, max }: ReconcileLimits,
   runs: Map<string, ReconcileRun>,
-  service: VaultWorkDeps,
+  deps: VaultWorkDeps,
 ): Promise<{ readonly entries: number; readonly watch?: Stored<Watch> }> {
   const watch = stored.value;
   const { id } = watch.binding;
   const { epoch } = watch;
   if (watch.reconciledEpoch === epoch) return { entries: 0, watch: stored };
   const before = runs.get(id);
-  const run = before?.epoch === epoch ? before : { epoch, rows: rowsToReconcile(watch, service) };
+  const run = before?.epoch === epoch ? before : { epoch, rows: rowsToReconcile(watch, deps) };
   // A run that fails is not continued: another one finds the accounts that it left.
   runs.delete(id);
   const batch: Batch = { entries: 0, underWay: 0, isOver: false };
   const mayBegin = () =>
-    !batch.isOver && batch.failed === undefined && service.clock.now() < until && batch.entries + batch.underWay < most;
+    !batch.isOver && batch.failed === undefined && deps.clock.now() < until && batch.entries + batch.underWay < max;
   const worker = async () => {
     while (mayBegin()) {
       batch.underWay += 1;
       const { value: row } = await run.rows.next();
       if (row === undefined) batch.isOver = true;
-      else if (await retryLostRaces(() => reconcileAccount(row.value.name, watch, service))) batch.entries += 1;
+      else if (await retryLostRaces(() => reconcileAccount(row.value.name, watch, deps))) batch.entries += 1;
       batch.underWay -= 1;
     }
   };
@@ -68,7 +68,7 @@ export async function reconcile(
   await Promise.all(workers.map((one) => one.catch((error) => (batch.failed ??= { error }))));
   const { entries, isOver, failed } = batch;
   if (failed !== undefined) throw failed.error;
-  if (isOver) return { entries, watch: await updateWatch(stored, (now) => reconciledUpTo(now, epoch), service) };
+  if (isOver) return { entries, watch: await updateWatch(stored, (now) => reconciledUpTo(now, epoch), deps) };
   runs.set(id, run);
   return { entries };
 }
@@ -82,13 +82,13 @@ interface Batch {
 }
 
 /** Returns whether there was an entry to write. */
-async function reconcileAccount(name: string, watch: Watch, service: VaultWorkDeps): Promise<boolean> {
-  const stored = await readIfWhole(name, service);
+async function reconcileAccount(name: string, watch: Watch, deps: VaultWorkDeps): Promise<boolean> {
+  const stored = await readIfWhole(name, deps);
   // A damaged record cannot take an entry. The binding's own chain has it.
   if (stored === undefined || stored === 'damaged') return false;
   const { value } = stored;
   const { record, facts } = value.lifecycle === 'active' ? catchUp(value, watch) : catchUpDeleted(value, watch);
-  if (facts.length > 0) await saveAccount(stored, record, facts, service);
+  if (facts.length > 0) await saveAccount(stored, record, facts, deps);
   return facts.length > 0;
 }
 

@@ -3,7 +3,7 @@
  * bound through it. The release is refused while any account is bound or being bound through it. claims.ts explains how
  * the two see each other.
  */
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import { recordForService } from '../audit/serviceAudit.ts';
 import { LostRace, Refusal, retryLostRaces } from '../base/errors.ts';
 import { fold } from '../base/names.ts';
@@ -20,32 +20,32 @@ export interface ClaimName {
 }
 
 /** @throws Refusal NotFound */
-export async function getClaim(name: ClaimName, service: VaultWorkDeps): Promise<Claim> {
-  return (await found(name, service)).value;
+export async function getClaim(name: ClaimName, deps: VaultWorkDeps): Promise<Claim> {
+  return (await requireClaim(name, deps)).value;
 }
 
 /** Returns the released claim. @throws Refusal NotFound | Conflict */
-export function releaseClaim(name: ClaimName, actor: Actor, service: VaultWorkDeps): Promise<Claim> {
+export function releaseClaim(name: ClaimName, actor: Actor, deps: VaultWorkDeps): Promise<Claim> {
   return retryLostRaces(async () => {
-    const marked = await service.claims.mark(await found(name, service), true);
+    const marked = await deps.claims.mark(await requireClaim(name, deps), true);
     if (marked === undefined) throw new LostRace();
     // A re-wrap moves from row to row, and can pass the reader. So a read that finds no account is repeated.
     const { owner: holder } = marked.value;
-    const bound = (await boundThrough(name, holder, service)) ?? (await boundThrough(name, holder, service));
+    const bound = (await boundThrough(name, holder, deps)) ?? (await boundThrough(name, holder, deps));
     if (bound !== undefined) {
-      await service.claims.mark(marked, false);
+      await deps.claims.mark(marked, false);
       throw inUse(bound);
     }
     const { kind, value, owner } = marked.value;
     // Before the release, so that no release lacks its entry. An account that is bound at this time leaves a surplus
     // entry.
-    await recordForService([{ type: 'ClaimReleased', actor, claim: `${kind}/${value}`, before: owner }], service);
-    if (!(await service.claims.release(marked))) throw new LostRace();
+    await recordForService([{ type: 'ClaimReleased', actor, claim: `${kind}/${value}`, before: owner }], deps);
+    if (!(await deps.claims.release(marked))) throw new LostRace();
     return marked.value;
   });
 }
 
-async function found({ kind, value }: ClaimName, { claims }: VaultWorkDeps) {
+async function requireClaim({ kind, value }: ClaimName, { claims }: VaultWorkDeps) {
   const claim = await claims.find(kind, fold(value));
   if (claim !== undefined) return claim;
   throw new Refusal('NotFound', 'No owner holds this claim.', { target: 'value' });
@@ -65,13 +65,9 @@ function inUse({ count, first }: BoundThrough): Refusal {
 /** The count stops here, because the number only shows whether there are few or many. */
 const maxCounted = 100;
 
-async function boundThrough(
-  claim: ClaimName,
-  owner: string,
-  service: VaultWorkDeps,
-): Promise<BoundThrough | undefined> {
+async function boundThrough(claim: ClaimName, owner: string, deps: VaultWorkDeps): Promise<BoundThrough | undefined> {
   const names = new Set<string>();
-  for (const found of [ofBindings(claim, service), ofOverview(claim, owner, service)]) {
+  for (const found of [ofBindings(claim, deps), ofOverview(claim, owner, deps)]) {
     for await (const name of found) {
       names.add(name);
       if (names.size >= maxCounted) break;
@@ -82,23 +78,22 @@ async function boundThrough(
 }
 
 /** By the rows of vaults and bindings, which also have the accounts that are being bound. */
-async function* ofBindings(claim: ClaimName, service: VaultWorkDeps): AsyncGenerator<string> {
-  for await (const vault of vaultsOf(claim, service)) {
-    for (const id of await service.vaults.bindings(vault)) {
-      const watch = await openWatch(id, service);
-      if (watch === undefined || !isThrough(claimsOf(watch.value.binding, service.homeTenantId), claim)) continue;
-      for await (const row of boundAccounts(id, {}, service))
-        if (await mayStand(row, id, service)) yield row.value.name;
+async function* ofBindings(claim: ClaimName, deps: VaultWorkDeps): AsyncGenerator<string> {
+  for await (const vault of vaultsOf(claim, deps)) {
+    for (const id of await deps.vaults.bindings(vault)) {
+      const watch = await openWatch(id, deps);
+      if (watch === undefined || !isThrough(claimsOf(watch.value.binding, deps.homeTenantId), claim)) continue;
+      for await (const row of boundAccounts(id, {}, deps)) if (await mayBeBound(row, id, deps)) yield row.value.name;
     }
   }
 }
 
 /** A row of a vault or a binding can be lost: the overview has the owner's accounts too, and their records decide. */
-async function* ofOverview(claim: ClaimName, owner: string, service: VaultWorkDeps): AsyncGenerator<string> {
-  const isOf = (binding: Binding) => isThrough(claimsOf(binding, service.homeTenantId), claim);
-  for await (const { name, binding } of service.ownedAccounts(owner)) {
+async function* ofOverview(claim: ClaimName, owner: string, deps: VaultWorkDeps): AsyncGenerator<string> {
+  const isOf = (binding: Binding) => isThrough(claimsOf(binding, deps.homeTenantId), claim);
+  for await (const { name, binding } of deps.ownedAccounts(owner)) {
     if (binding !== undefined && !isOf(binding)) continue;
-    const stored = await readIfWhole(name, service);
+    const stored = await readIfWhole(name, deps);
     if (stored === 'damaged') yield name;
     else if (stored?.value.lifecycle === 'active') {
       const { encryption } = stored.value;
@@ -119,9 +114,9 @@ const isThrough = (claims: readonly [ClaimKind, string][], { kind, value }: Clai
  * The record names the binding, or the record is unknown: a row is stored before its record, and a record can be
  * damaged.
  */
-async function mayStand(row: BoundRow, bindingId: string, service: VaultWorkDeps): Promise<boolean> {
+async function mayBeBound(row: BoundRow, bindingId: string, deps: VaultWorkDeps): Promise<boolean> {
   if (row.ageMs < staleRowMs) return true;
-  const stored = await readIfWhole(row.value.name, service);
+  const stored = await readIfWhole(row.value.name, deps);
   if (stored === 'damaged') return true;
   if (stored?.value.lifecycle !== 'active' || stored.value.instanceId !== row.value.instanceId) return false;
   const { encryption } = stored.value;

@@ -12,7 +12,7 @@ import {
   isWrappedBy,
 } from '../accounts/account.ts';
 import { type AuditEntry, appendEntry, type ChainHead, emptyChain, headOf } from '../audit/auditEntry.ts';
-import { headBehind, placedEntries } from '../audit/chainEnd.ts';
+import { headAfter, positionedEntries } from '../audit/chainEnd.ts';
 import type { ChainPageRequest } from '../audit/ports.ts';
 import { isCause } from '../base/causes.ts';
 import { DamagedRow, unlessDamaged } from '../base/damagedRow.ts';
@@ -31,14 +31,14 @@ import type { VaultWorkDeps } from './deps.ts';
 const keyward = { kind: 'keyward', id: 'watch' } as const;
 
 /** The watch, restored when it was lost. Undefined: no account needs one. */
-export async function openWatch(bindingId: string, service: VaultWorkDeps): Promise<Stored<Watch> | undefined> {
+export async function openWatch(bindingId: string, deps: VaultWorkDeps): Promise<Stored<Watch> | undefined> {
   try {
-    const stored = await service.bindings.readWatch(bindingId);
-    return stored ?? (await restoreWatch(bindingId, undefined, service));
+    const stored = await deps.bindings.readWatch(bindingId);
+    return stored ?? (await restoreWatch(bindingId, undefined, deps));
   } catch (error) {
     if (!(error instanceof DamagedRow)) throw error;
-    const etag = await service.bindings.damagedWatch(bindingId);
-    return etag === undefined ? service.bindings.readWatch(bindingId) : restoreWatch(bindingId, etag, service);
+    const etag = await deps.bindings.damagedWatch(bindingId);
+    return etag === undefined ? deps.bindings.readWatch(bindingId) : restoreWatch(bindingId, etag, deps);
   }
 }
 
@@ -48,15 +48,16 @@ export async function openWatch(bindingId: string, service: VaultWorkDeps): Prom
  */
 export async function restoringOlderWatch<T>(
   bindingId: string,
-  service: VaultWorkDeps,
+  deps: VaultWorkDeps,
   work: () => Promise<T>,
 ): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    const isOlder = error instanceof DamagedRow && error.place.table === 'bindings' && error.place.rowKey === 'watch';
-    const stored = isOlder ? await unlessDamaged(service.bindings.readWatch(bindingId)) : undefined;
-    if (stored !== undefined && stored !== 'damaged') await restoreWatch(bindingId, stored.etag, service);
+    const isOlder =
+      error instanceof DamagedRow && error.address.table === 'bindings' && error.address.rowKey === 'watch';
+    const stored = isOlder ? await unlessDamaged(deps.bindings.readWatch(bindingId)) : undefined;
+    if (stored !== undefined && stored !== 'damaged') await restoreWatch(bindingId, stored.etag, deps);
     throw error;
   }
 }
@@ -64,41 +65,41 @@ export async function restoringOlderWatch<T>(
 async function restoreWatch(
   bindingId: string,
   damagedEtag: string | undefined,
-  service: VaultWorkDeps,
+  deps: VaultWorkDeps,
 ): Promise<Stored<Watch> | undefined> {
-  const samples = await samplesByVersion(bindingId, service);
+  const samples = await samplesByVersion(bindingId, deps);
   const binding = samples.values().next().value?.encryption.binding;
   if (binding === undefined) return undefined;
-  const chain = await readChain(bindingId, service);
-  const { audit } = await service.rings();
-  const now = service.clock.now();
+  const chain = await readChain(bindingId, deps);
+  const { audit } = await deps.rings();
+  const now = deps.clock.now();
   const entry = appendEntry(
     bindingId,
     chain.head,
     { type: 'WatchRestored', actor: keyward },
     now,
     audit.newest,
-    service.random,
+    deps.random,
   );
   const watch = { ...watchFrom(binding, samples, chain, now), audit: headOf(entry) };
   try {
-    await service.bindings.createWatch(watch, [entry], damagedEtag);
-    service.log.error('A lost watch was restored', { bindingId, count: samples.size });
+    await deps.bindings.createWatch(watch, [entry], damagedEtag);
+    deps.log.error('A lost watch was restored', { bindingId, count: samples.size });
   } catch (error) {
     // Another worker was faster, or an account has just been bound to the key.
     if (!(error instanceof LostRace)) throw error;
   }
-  return service.bindings.readWatch(bindingId);
+  return deps.bindings.readWatch(bindingId);
 }
 
 type Sample = Pick<ActiveAccount, 'createdAt'> & { readonly encryption: CustomerKeyEncryption };
 
 /** One account for each version that wraps one. Other versions are not in use. */
-async function samplesByVersion(bindingId: string, service: VaultWorkDeps): Promise<Map<string, Sample>> {
+async function samplesByVersion(bindingId: string, deps: VaultWorkDeps): Promise<Map<string, Sample>> {
   const samples = new Map<string, Sample>();
-  for await (const version of boundVersions(bindingId, service)) {
-    for await (const row of boundAccounts(bindingId, { version }, service)) {
-      const sample = sampleIn(await readIfWhole(row.value.name, service), bindingId, version);
+  for await (const version of boundVersions(bindingId, deps)) {
+    for await (const row of boundAccounts(bindingId, { version }, deps)) {
+      const sample = sampleIn(await readIfWhole(row.value.name, deps), bindingId, version);
       if (sample === undefined) continue;
       samples.set(version, sample);
       break;
@@ -126,14 +127,14 @@ interface ReadChain {
   readonly verdicts: readonly AuditEntry[];
 }
 
-async function readChain(bindingId: string, service: VaultWorkDeps): Promise<ReadChain> {
-  const { audit } = await service.rings();
+async function readChain(bindingId: string, deps: VaultWorkDeps): Promise<ReadChain> {
+  const { audit } = await deps.rings();
   const verdicts: AuditEntry[] = [];
   let head = emptyChain;
-  const chain = { id: bindingId, page: (page: ChainPageRequest) => service.bindings.audit(bindingId, page) };
-  for await (const placed of placedEntries(chain, audit)) {
-    head = headBehind(placed);
-    if (placed.entry?.type === 'VerdictChanged') verdicts.push(placed.entry);
+  const chain = { id: bindingId, page: (page: ChainPageRequest) => deps.bindings.audit(bindingId, page) };
+  for await (const positioned of positionedEntries(chain, audit)) {
+    head = headAfter(positioned);
+    if (positioned.entry?.type === 'VerdictChanged') verdicts.push(positioned.entry);
   }
   return { head, verdicts };
 }
@@ -209,28 +210,28 @@ function transitionOf({ epoch, key, after, at, cause, keyVaultRequestId, keyRele
 export async function watchAccount(
   record: ActiveAccount,
   encryption: CustomerKeyEncryption,
-  service: VaultWorkDeps,
+  deps: VaultWorkDeps,
 ): Promise<boolean> {
   const { binding, version } = encryption;
   const bound = boundOf(record, encryption);
   const [row, ofVault] = await Promise.all([
-    service.bindings.readAccount(binding.id, bound),
-    service.vaults.bindings(vaultIdOf(binding.vaultHost)),
+    deps.bindings.readAccount(binding.id, bound),
+    deps.vaults.bindings(vaultIdOf(binding.vaultHost)),
   ]);
   const isBound = row !== undefined && row.isDamaged === undefined;
   const isListed = ofVault.includes(binding.id);
-  if (!isBound) await service.bindings.putAccount(binding.id, bound);
-  if (!isListed) await service.vaults.addBinding(binding.vaultHost, binding.id);
-  const watch = await openWatch(binding.id, service);
+  if (!isBound) await deps.bindings.putAccount(binding.id, bound);
+  if (!isListed) await deps.vaults.addBinding(binding.vaultHost, binding.id);
+  const watch = await openWatch(binding.id, deps);
   const isKnown = watch?.value.versions[version] !== undefined;
   if (watch !== undefined && !isKnown) {
     const unproven = verdictFrom([], { encryption, createdAt: record.createdAt });
     const add = (before: Watch): Watch => ({
       ...before,
       versions: { [version]: unproven, ...before.versions },
-      nextLookAt: service.clock.now(),
+      nextLookAt: deps.clock.now(),
     });
-    await updateWatch(watch, add, service);
+    await updateWatch(watch, add, deps);
   }
   return !isBound || !isListed || !isKnown;
 }

@@ -21,10 +21,10 @@ const fewKeys = 64;
 const workMs = 45_000;
 
 /** Returns the number of messages. It does the work of a message that cannot be sent itself, while its time lasts. */
-export async function sweep(service: VaultWorkDeps): Promise<number> {
-  const { queue, log, policy } = service;
+export async function sweep(deps: VaultWorkDeps): Promise<number> {
+  const { queue, log, policy } = deps;
   const of = policy.sweepRanges;
-  const messages: SweepWork[] = (await hasFewVaults(service)) ? [{ allRanges: of }] : allRanges(of);
+  const messages: SweepWork[] = (await hasFewVaults(deps)) ? [{ allRanges: of }] : allRanges(of);
   const unsent: SweepWork[] = [];
   let error: unknown;
   await pLimit(sendsAtOnce).map(messages, async (message) => {
@@ -37,7 +37,7 @@ export async function sweep(service: VaultWorkDeps): Promise<number> {
   });
   if (unsent.length === 0) return messages.length;
   log.warn('A wake-up was not sent', { count: unsent.length, error: describeError(error) });
-  await workHere(unsent, service);
+  await workHere(unsent, deps);
   return messages.length;
 }
 
@@ -53,16 +53,16 @@ async function hasFewVaults({ vaults, policy }: VaultWorkDeps): Promise<boolean>
 }
 
 /** The work of a message of a sweep. A range that fails stops no other, and its message is delivered again. */
-export async function sweepRanges(work: SweepWork, service: VaultWorkDeps): Promise<void> {
-  if ('range' in work) return sweepRange(work, service);
-  const ranges = await occupied(work.allRanges, service);
-  const results = await Promise.allSettled(ranges.map((range) => sweepRange(range, service)));
+export async function sweepRanges(work: SweepWork, deps: VaultWorkDeps): Promise<void> {
+  if ('range' in work) return sweepRange(work, deps);
+  const ranges = await findOccupied(work.allRanges, deps);
+  const results = await Promise.allSettled(ranges.map((range) => sweepRange(range, deps)));
   const failed = results.find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
 }
 
 /** The ranges that hold a vault, held one at the last pass, or had no pass yet. An empty range costs no message. */
-async function occupied(of: number, { vaults, ranges }: VaultWorkDeps): Promise<RangeWork[]> {
+async function findOccupied(of: number, { vaults, ranges }: VaultWorkDeps): Promise<RangeWork[]> {
   const [page, states] = await Promise.all([vaults.page(allVaults, fewKeys + 1), ranges.all(of)]);
   if (page.next !== undefined) return allRanges(of);
   return allRanges(of).filter((range, n) => {
@@ -71,15 +71,15 @@ async function occupied(of: number, { vaults, ranges }: VaultWorkDeps): Promise<
   });
 }
 
-async function workHere(messages: readonly SweepWork[], service: VaultWorkDeps): Promise<void> {
-  const until = service.clock.now() + workMs;
+async function workHere(messages: readonly SweepWork[], deps: VaultWorkDeps): Promise<void> {
+  const until = deps.clock.now() + workMs;
   await pLimit(rangesAtOnce).map(messages, async (message) => {
-    if (service.clock.now() >= until) return;
+    if (deps.clock.now() >= until) return;
     try {
-      await sweepRanges(message, service);
+      await sweepRanges(message, deps);
     } catch (error) {
       // A failure of one range does not stop the others. The age of its looks shows it.
-      service.log.error('Work on a vault failed', { ...message, error: describeError(error) });
+      deps.log.error('Work on a vault failed', { ...message, error: describeError(error) });
     }
   });
 }
@@ -91,25 +91,25 @@ const overdueMs = 120_000;
  * A timer can stop while calls and messages are still served. Each of them that finds the sweep overdue tries to run
  * it, and the conditional write admits one. A mark of the future comes from a wrong clock.
  */
-export async function sweepIfOverdue(service: VaultWorkDeps): Promise<boolean> {
-  const { clock, sweepMark, log } = service;
+export async function sweepIfOverdue(deps: VaultWorkDeps): Promise<boolean> {
+  const { clock, sweepMark, log } = deps;
   const now = clock.now();
   const before = await sweepMark.read();
   if (before !== undefined && Math.abs(now - before) <= overdueMs) return false;
   if (!(await sweepMark.replace(before, now))) return false;
   log.error('The sweep timer is overdue, so another call ran the sweep', {
-    count: await sweep(service),
+    count: await sweep(deps),
     ...(before === undefined ? {} : { lateMs: now - before }),
   });
   return true;
 }
 
 /** A sweep as the timer runs it: it stores its time, which shows how long ago it was. */
-export async function timedSweep(service: VaultWorkDeps): Promise<number> {
-  const before = await service.sweepMark.read();
-  const messages = await sweep(service);
-  const now = service.clock.now();
-  await service.sweepMark.write(now);
-  if (before !== undefined) measure(service.log, 'keyward.sweeps.ms', now - before, {});
+export async function timedSweep(deps: VaultWorkDeps): Promise<number> {
+  const before = await deps.sweepMark.read();
+  const messages = await sweep(deps);
+  const now = deps.clock.now();
+  await deps.sweepMark.write(now);
+  if (before !== undefined) measure(deps.log, 'keyward.sweeps.ms', now - before, {});
   return messages;
 }

@@ -9,7 +9,7 @@ import { describeError } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { ShownStatus } from '../base/vocabulary.ts';
-import { type HeldLock, keepLock, type WorkTicket } from '../base/workLock.ts';
+import { type HeldLock, renewLock, type WorkTicket } from '../base/workLock.ts';
 import type { VaultBindings, VaultPage } from '../watch/ports.ts';
 import { currentStatusOfKey } from '../watch/verdictTimes.ts';
 import type { VaultWorkDeps } from './deps.ts';
@@ -20,7 +20,7 @@ import { type SweptVault, sweepVault } from './sweepVault.ts';
 
 const vaultsAtOnce = 16;
 /** Rows of bindings. */
-const rowsAPage = 256;
+const rowsPerPage = 256;
 /** How long the work of one message lasts; functionTimeout in host.json is far longer. */
 const workMs = 120_000;
 /** Digits of a binding's id. */
@@ -35,7 +35,7 @@ const leaseMs = 30_000;
 /** The state of one worker. */
 interface RangeWorker extends HeldLock {
   readonly work: RangeWork;
-  readonly service: VaultWorkDeps;
+  readonly deps: VaultWorkDeps;
   readonly until: EpochMs;
   readonly last: RangeState['last'];
 }
@@ -43,11 +43,11 @@ interface RangeWorker extends HeldLock {
 export const lockOf = ({ range, of }: RangeWork): string => `range-${of}-${range}`;
 
 /** Returns at once when another worker processes the range. */
-export async function sweepRange(work: RangeWork, tools: VaultWorkDeps): Promise<void> {
-  const service = { ...tools, trigger: { trigger: 'sweep' } as const };
-  const { clock, vaults, queue, ranges } = service;
+export async function sweepRange(work: RangeWork, given: VaultWorkDeps): Promise<void> {
+  const deps = { ...given, trigger: { trigger: 'sweep' } as const };
+  const { clock, vaults, queue, ranges } = deps;
   const now = clock.now();
-  const first = await vaults.page(rangeOf(work), rowsAPage);
+  const first = await vaults.page(rangeOf(work), rowsPerPage);
   // Most ranges of a small installation are empty, and cost two reads a sweep.
   if (first.vaults.length === 0 && (await ranges.read(work)).last?.vaults === 0) return;
   const ticket = await vaults.beginWork(lockOf(work), leaseMs);
@@ -56,7 +56,7 @@ export async function sweepRange(work: RangeWork, tools: VaultWorkDeps): Promise
   let isOver = false;
   try {
     const { pass, last } = await ranges.read(work);
-    const worker: RangeWorker = { work, service, last, ticket, keptAt: now, until: now + workMs };
+    const worker: RangeWorker = { work, deps, last, ticket, renewedAt: now, until: now + workMs };
     isOver = await (pass === undefined ? sweepFrom(newPass(now), worker, first) : sweepFrom(pass, worker));
     // Another message had started the pass. Sweeps have run since then, and its first vaults are due again.
     if (isOver && pass !== undefined) isOver = await sweepFrom(newPass(clock.now()), worker);
@@ -79,42 +79,42 @@ const newPass = (beganAt: EpochMs): RangePass => ({
 
 /** Returns whether the pass is complete. */
 async function sweepFrom(began: RangePass, worker: RangeWorker, first?: VaultPage): Promise<boolean> {
-  const { work, service, last } = worker;
+  const { work, deps, last } = worker;
   let pass = began;
   for (let known = first; ; known = undefined) {
-    const page = known ?? (await service.vaults.page(rangeOf(work), rowsAPage, pass.after));
+    const page = known ?? (await deps.vaults.page(rangeOf(work), rowsPerPage, pass.after));
     const swept = await sweepPage(page.vaults, worker);
     pass = swept.reduce((before, vault) => withVault(before, vault, worker), pass);
     if (worker.ticket === undefined) return false;
     const isWhole = swept.length === page.vaults.length;
     if (isWhole && page.next === undefined) break;
-    await service.ranges.write(work, { pass, ...defined({ last }) });
+    await deps.ranges.write(work, { pass, ...defined({ last }) });
     if (!isWhole) return false;
   }
   await endPass(pass, worker);
   return true;
 }
 
-async function endPass({ after: _over, ...pass }: RangePass, { work, service, last }: RangeWorker): Promise<void> {
-  const endedAt = service.clock.now();
+async function endPass({ after: _over, ...pass }: RangePass, { work, deps, last }: RangeWorker): Promise<void> {
+  const endedAt = deps.clock.now();
   const found = new Set(pass.bindings);
   const isWhole = pass.bindings.length <= maxNoted;
   const lost = isWhole ? (last?.bindings.filter((binding) => !found.has(binding)) ?? []) : [];
-  if (lost.length > 0) await restoreLost(lost, service);
-  await service.ranges.write(work, { last: { ...pass, bindings: isWhole ? pass.bindings : [], endedAt } });
-  measure(service.log, 'keyward.ranges.ms', endedAt - pass.beganAt, {});
-  if (pass.oldestLookAt !== undefined) measure(service.log, 'keyward.looks.oldest.ms', endedAt - pass.oldestLookAt, {});
+  if (lost.length > 0) await restoreLost(lost, deps);
+  await deps.ranges.write(work, { last: { ...pass, bindings: isWhole ? pass.bindings : [], endedAt } });
+  measure(deps.log, 'keyward.ranges.ms', endedAt - pass.beganAt, {});
+  if (pass.oldestLookAt !== undefined) measure(deps.log, 'keyward.looks.oldest.ms', endedAt - pass.oldestLookAt, {});
 }
 
 type Swept = SweptVault & VaultBindings;
 
 /** The vaults that were started before the deadline, in order. The others are left. */
 async function sweepPage(vaults: readonly VaultBindings[], worker: RangeWorker): Promise<Swept[]> {
-  const { work, service, until } = worker;
-  const isInTime = async () => (await keepLock(worker, lockOf(work), leaseMs, service)) && service.clock.now() < until;
+  const { work, deps, until } = worker;
+  const isInTime = async () => (await renewLock(worker, lockOf(work), leaseMs, deps)) && deps.clock.now() < until;
   const swept = await pLimit(vaultsAtOnce).map(vaults, async (vault): Promise<Swept | undefined> => {
     if (!(await isInTime())) return undefined;
-    return { ...(await sweepSafely(vault, isInTime, service)), ...vault };
+    return { ...(await sweepSafely(vault, isInTime, deps)), ...vault };
   });
   const end = swept.indexOf(undefined);
   return (end === -1 ? swept : swept.slice(0, end)).filter((one) => one !== undefined);
@@ -124,12 +124,12 @@ async function sweepPage(vaults: readonly VaultBindings[], worker: RangeWorker):
 async function sweepSafely(
   vault: VaultBindings,
   isInTime: () => Promise<boolean>,
-  service: VaultWorkDeps,
+  deps: VaultWorkDeps,
 ): Promise<SweptVault> {
   try {
-    return await sweepVault(vault, isInTime, service);
+    return await sweepVault(vault, isInTime, deps);
   } catch (error) {
-    service.log.error('Work on a vault failed', { vault: vault.id, error: describeError(error) });
+    deps.log.error('Work on a vault failed', { vault: vault.id, error: describeError(error) });
     return { watches: [], failed: vault.bindings.length };
   }
 }
@@ -141,7 +141,7 @@ async function sweepSafely(
 function withVault(
   pass: RangePass,
   { id, bindings, watches, failed }: Swept,
-  { last, service: { clock, policy } }: RangeWorker,
+  { last, deps: { clock, policy } }: RangeWorker,
 ): RangePass {
   const keys: Record<ShownStatus, number> = { ...pass.keys, Unknown: pass.keys.Unknown + failed };
   for (const watch of watches) keys[currentStatusOfKey(watch, clock.now(), policy)] += 1;

@@ -7,7 +7,7 @@ import { describeError } from '../base/errors.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
 import { checkVersion, isFollowDue } from '../rotation/followLatestVersion.ts';
-import { isLookDue, isSilent, isVersionCheckDue } from '../watch/lookSchedule.ts';
+import { isLookDue, isUnreachable, isVersionCheckDue } from '../watch/lookSchedule.ts';
 import { createPacedKeyVault } from '../watch/pacedKeyVault.ts';
 import type { VaultBindings } from '../watch/ports.ts';
 import type { Watch } from '../watch/watch.ts';
@@ -27,7 +27,7 @@ export interface SweptVault {
 export async function sweepVault(
   { id: vault, bindings }: VaultBindings,
   isInTime: () => Promise<boolean>,
-  service: VaultWorkDeps,
+  deps: VaultWorkDeps,
 ): Promise<SweptVault> {
   const round: LookRound = { used: [] };
   const watches: Watch[] = [];
@@ -39,18 +39,18 @@ export async function sweepVault(
       break;
     }
     try {
-      const stored = await restoringOlderWatch(bindingId, service, () => sweepBinding(bindingId, round, service));
+      const stored = await restoringOlderWatch(bindingId, deps, () => sweepBinding(bindingId, round, deps));
       if (stored === undefined) continue;
       watches.push(stored.value);
-      wakeAt = Math.min(wakeAt, (await needsWorker(stored.value, service)) ? 0 : nextWakeOf(stored.value));
+      wakeAt = Math.min(wakeAt, (await needsWorker(stored.value, deps)) ? 0 : nextWakeOf(stored.value));
     } catch (error) {
       // A failure of one binding does not stop the others.
       failed += 1;
-      service.log.error('Work on a binding failed', { bindingId, error: describeError(error) });
+      deps.log.error('Work on a binding failed', { bindingId, error: describeError(error) });
     }
   }
-  await auditLooks(round, service);
-  await wakeWorker(vault, wakeAt, service);
+  await auditLooks(round, deps);
+  await wakeWorker(vault, wakeAt, deps);
   return { watches, failed };
 }
 
@@ -68,29 +68,29 @@ async function wakeWorker(vault: string, wakeAt: EpochMs, { clock, policy, queue
 async function sweepBinding(
   bindingId: string,
   round: LookRound,
-  service: VaultWorkDeps,
+  deps: VaultWorkDeps,
 ): Promise<Stored<Watch> | undefined> {
-  const { watch, sample } = await service.bindings.readWatchWithSample(bindingId);
-  const stored = watch ?? (await openWatch(bindingId, service));
+  const { watch, sample } = await deps.bindings.readWatchWithSample(bindingId);
+  const stored = watch ?? (await openWatch(bindingId, deps));
   if (stored === undefined) return undefined;
-  logPlans(stored.value, service);
-  const isDue = isLookDue(stored.value, service.clock.now(), true, service.policy);
-  const seen = isDue ? await lookAtBinding(stored, round, service, { stored: sample }) : stored;
-  return isCheckedHere(seen.value, service) ? checkLatest(seen, service) : seen;
+  logPlans(stored.value, deps);
+  const isDue = isLookDue(stored.value, deps.clock.now(), true, deps.policy);
+  const seen = isDue ? await lookAtBinding(stored, round, deps, { stored: sample }) : stored;
+  return isCheckedHere(seen.value, deps) ? checkLatest(seen, deps) : seen;
 }
 
 /** When one version is in use, and it is the latest known one, a check only finds a new version. */
 const isCheckedHere = (watch: Watch, { clock, policy }: VaultWorkDeps): boolean =>
-  !isSilent(watch) &&
+  !isUnreachable(watch) &&
   isVersionCheckDue(watch, clock.now(), true, policy) &&
   watch.rotation === undefined &&
   Object.keys(watch.versions).every((version) => version === watch.targetVersion);
 
-function checkLatest(stored: Stored<Watch>, service: VaultWorkDeps): Promise<Stored<Watch>> {
-  const spending = createPacedKeyVault(async () => undefined, service);
-  return checkVersion(stored, { spending, runs: new Map(), left: 0 }, service);
+function checkLatest(stored: Stored<Watch>, deps: VaultWorkDeps): Promise<Stored<Watch>> {
+  const pacedVault = createPacedKeyVault(async () => undefined, deps);
+  return checkVersion(stored, { pacedVault, runs: new Map(), left: 0 }, deps);
 }
 
 /** Whether the vault's only worker has work to do. */
-const needsWorker = async (watch: Watch, service: VaultWorkDeps): Promise<boolean> =>
-  watch.reconciledEpoch !== watch.epoch || (await isFollowDue(watch, true, service));
+const needsWorker = async (watch: Watch, deps: VaultWorkDeps): Promise<boolean> =>
+  watch.reconciledEpoch !== watch.epoch || (await isFollowDue(watch, true, deps));

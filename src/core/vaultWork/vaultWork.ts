@@ -11,7 +11,7 @@ import { describeError } from '../base/errors.ts';
 import type { Policy } from '../base/policy.ts';
 import type { Stored } from '../base/stored.ts';
 import type { EpochMs } from '../base/time.ts';
-import { type HeldLock, keepLock } from '../base/workLock.ts';
+import { type HeldLock, renewLock } from '../base/workLock.ts';
 import { followLatest, isFollowDue, type VersionCheck } from '../rotation/followLatestVersion.ts';
 import { logFutureTime } from '../watch/futureTime.ts';
 import { isLookDue, soonest } from '../watch/lookSchedule.ts';
@@ -31,23 +31,23 @@ import { isBeforeNextSweep, logPlans, nextWakeOf } from './wake.ts';
 const budgetMs = 120_000;
 /** How much of that time changes of accounts may take, and how long they run before due looks come first. */
 const accountsMs = 60_000;
-const maxSliceMs = 3_000;
-const minSliceMs = 500;
+const maxWorkMs = 3_000;
+const minWorkMs = 500;
 /** When a vault already has a worker, its due looks wait this long. */
 const busyDelayMs = 3_000;
 
-export async function workOnVault(message: VaultWork, tools: VaultWorkDeps): Promise<void> {
+export async function workOnVault(message: VaultWork, given: VaultWorkDeps): Promise<void> {
   const { vault, lookNow, requestedBy: trigger } = message;
   const event = message.eventId === undefined ? {} : { eventId: message.eventId };
-  const service = { ...tools, trigger: { trigger, ...event } };
-  const ids = await service.vaults.bindings(vault);
-  if (lookNow === undefined) return workOnDue(vault, ids, message.requestedBy === 'sweep', service);
-  const now = service.clock.now();
-  const starts = await requestLooks(ids, lookNow, now, service);
+  const deps = { ...given, trigger: { trigger, ...event } };
+  const ids = await deps.vaults.bindings(vault);
+  if (lookNow === undefined) return workOnDue(vault, ids, message.requestedBy === 'sweep', deps);
+  const now = deps.clock.now();
+  const starts = await requestLooks(ids, lookNow, now, deps);
   for (const startAt of starts) {
-    if (startAt > now) await service.queue.send({ vault, requestedBy: 'wake', ...event }, startAt - now);
+    if (startAt > now) await deps.queue.send({ vault, requestedBy: 'wake', ...event }, startAt - now);
   }
-  if ([...starts].some((startAt) => startAt <= now)) await workOnDue(vault, ids, false, service);
+  if ([...starts].some((startAt) => startAt <= now)) await workOnDue(vault, ids, false, deps);
 }
 
 /** The times that this request brought forward, and now where work is due; none when earlier requests have done so. */
@@ -55,14 +55,14 @@ async function requestLooks(
   ids: readonly string[],
   wanted: { readonly keyName?: string },
   now: EpochMs,
-  service: VaultWorkDeps,
+  deps: VaultWorkDeps,
 ): Promise<Set<EpochMs>> {
   const starts = new Set<EpochMs>();
   for (const id of ids) {
-    const stored = await openWatch(id, service);
+    const stored = await openWatch(id, deps);
     if (stored === undefined) continue;
     if (wanted.keyName !== undefined && stored.value.binding.keyName !== wanted.keyName) continue;
-    const planned = await updateWatch(stored, (watch) => broughtForward(watch, now, service.policy), service);
+    const planned = await updateWatch(stored, (watch) => broughtForward(watch, now, deps.policy), deps);
     if (planned !== stored) starts.add(planned.value.nextLookAt).add(planned.value.nextVersionCheckAt);
     // A watch that was just restored, or that no sweep has reached.
     else if (nextWakeOf(stored.value) <= now) starts.add(now);
@@ -83,22 +83,17 @@ interface Message extends VersionCheck, HeldLock {
   readonly vault: string;
   readonly ids: readonly string[];
   readonly began: EpochMs;
-  readonly service: VaultWorkDeps;
+  readonly deps: VaultWorkDeps;
   /** By binding: when its vault needs a worker again. */
   readonly wakes: Map<string, EpochMs>;
   /** By binding. */
   readonly reconciling: Map<string, ReconcileRun>;
 }
 
-async function workOnDue(
-  vault: string,
-  ids: readonly string[],
-  isSweep: boolean,
-  service: VaultWorkDeps,
-): Promise<void> {
-  const { clock, queue, vaults, policy } = service;
+async function workOnDue(vault: string, ids: readonly string[], isSweep: boolean, deps: VaultWorkDeps): Promise<void> {
+  const { clock, queue, vaults, policy } = deps;
   const began = clock.now();
-  const eventId = service.trigger?.eventId;
+  const eventId = deps.trigger?.eventId;
   const event = eventId === undefined ? {} : { eventId };
   const ticket = await vaults.beginWork(vault, policy.workerLeaseSeconds * 1000);
   if (ticket === undefined) {
@@ -106,13 +101,13 @@ async function workOnDue(
       await queue.send({ vault, requestedBy: isSweep ? 'sweep' : 'wake', ...event }, busyDelayMs);
     return;
   }
-  const spending = createPacedKeyVault(() => readBudget(vault, service), service);
-  const about = { vault, ids, began, service, ticket, keptAt: began, left: policy.accountsPerMessage };
-  const message: Message = { ...about, spending, runs: new Map(), wakes: new Map(), reconciling: new Map() };
+  const pacedVault = createPacedKeyVault(() => readBudget(vault, deps), deps);
+  const about = { vault, ids, began, deps, ticket, renewedAt: began, left: policy.accountsPerMessage };
+  const message: Message = { ...about, pacedVault, runs: new Map(), wakes: new Map(), reconciling: new Map() };
   try {
-    let goesOn = await workOneRound(isSweep, message);
-    while (goesOn) goesOn = await workOneRound(false, message);
-    if (spending.isOpen && message.ticket !== undefined) await vaults.saveBudget(vault, spending.budget);
+    let isUnfinished = await workOneRound(isSweep, message);
+    while (isUnfinished) isUnfinished = await workOneRound(false, message);
+    if (pacedVault.isOpen && message.ticket !== undefined) await vaults.saveBudget(vault, pacedVault.budget);
   } finally {
     if (message.ticket !== undefined) await vaults.endWork(vault, message.ticket);
   }
@@ -134,69 +129,64 @@ async function readBudget(vault: string, { vaults, clock, log }: VaultWorkDeps):
  * message continues with another round.
  */
 async function workOneRound(isSweep: boolean, message: Message): Promise<boolean> {
-  const { began, spending, service } = message;
-  const { clock } = service;
+  const { began, pacedVault, deps } = message;
+  const { clock } = deps;
   const round: LookRound = { used: [] };
   const watches = await lookAtAll(isSweep, round, message);
-  await auditLooks(round, service, () => keepWork(message));
+  await auditLooks(round, deps, () => renewWork(message));
   if (watches === undefined) return false;
 
   const nextLookAt = Math.min(...watches.map(({ value }) => value.nextLookAt));
   let isUnfinished = false;
   for (const watch of watches) {
-    if (!(await keepWork(message))) return false;
+    if (!(await renewWork(message))) return false;
     const now = clock.now();
-    const until = Math.min(now + maxSliceMs, Math.max(now + minSliceMs, nextLookAt));
+    const until = Math.min(now + maxWorkMs, Math.max(now + minWorkMs, nextLookAt));
     const work = async () => {
       const reconciled = await reconcileUntil(until, watch, isSweep, message);
       if (reconciled === undefined) return true;
-      return round.silence === undefined && followIfDue(reconciled, until, isSweep, message);
+      return round.unreachableCause === undefined && followIfDue(reconciled, until, isSweep, message);
     };
-    isUnfinished = (await onBinding(watch.value.binding.id, service, work, false)) || isUnfinished;
+    isUnfinished = (await onBinding(watch.value.binding.id, deps, work, false)) || isUnfinished;
   }
-  return isUnfinished && spending.resumeAt === undefined && message.left > 0 && clock.now() - began < accountsMs;
+  return isUnfinished && pacedVault.resumeAt === undefined && message.left > 0 && clock.now() - began < accountsMs;
 }
 
 /** The watches afterwards; undefined: another worker has the vault now. */
 async function lookAtAll(isSweep: boolean, round: LookRound, message: Message): Promise<Stored<Watch>[] | undefined> {
-  const { began, wakes, service } = message;
-  const { clock } = service;
+  const { began, wakes, deps } = message;
+  const { clock } = deps;
   const watches: Stored<Watch>[] = [];
   for (const id of message.ids) {
-    if (!(await keepWork(message))) return undefined;
+    if (!(await renewWork(message))) return undefined;
     // The tables hold the remaining work. The next message continues there, well inside the function's own time limit.
     if (clock.now() - began > budgetMs) wakes.set(id, clock.now());
-    else watches.push(...(await onBinding(id, service, () => lookIfDue(id, isSweep, round, message), [])));
+    else watches.push(...(await onBinding(id, deps, () => lookIfDue(id, isSweep, round, message), [])));
   }
   return watches;
 }
 
 /** A failure of one binding does not stop the others. */
-async function onBinding<T>(
-  bindingId: string,
-  service: VaultWorkDeps,
-  work: () => Promise<T>,
-  otherwise: T,
-): Promise<T> {
+async function onBinding<T>(bindingId: string, deps: VaultWorkDeps, work: () => Promise<T>, otherwise: T): Promise<T> {
   try {
-    return await restoringOlderWatch(bindingId, service, work);
+    return await restoringOlderWatch(bindingId, deps, work);
   } catch (error) {
-    service.log.error('Work on a binding failed', { bindingId, error: describeError(error) });
+    deps.log.error('Work on a binding failed', { bindingId, error: describeError(error) });
     return otherwise;
   }
 }
 
-const keepWork = (message: Message): Promise<boolean> =>
-  keepLock(message, message.vault, message.service.policy.workerLeaseSeconds * 1000, message.service);
+const renewWork = (message: Message): Promise<boolean> =>
+  renewLock(message, message.vault, message.deps.policy.workerLeaseSeconds * 1000, message.deps);
 
 async function lookIfDue(id: string, isSweep: boolean, round: LookRound, message: Message): Promise<Stored<Watch>[]> {
-  const { service, spending, wakes } = message;
-  const watch = await openWatch(id, service);
+  const { deps, pacedVault, wakes } = message;
+  const watch = await openWatch(id, deps);
   if (watch === undefined) return [];
-  logPlans(watch.value, service);
-  if (!isLookDue(watch.value, service.clock.now(), isSweep, service.policy)) return [watch];
-  const keyVault = spending.counted(costOf(watch.value.latest));
-  const seen = await lookAtBinding(watch, round, { ...service, keyVault });
+  logPlans(watch.value, deps);
+  if (!isLookDue(watch.value, deps.clock.now(), isSweep, deps.policy)) return [watch];
+  const keyVault = pacedVault.counted(costOf(watch.value.latest));
+  const seen = await lookAtBinding(watch, round, { ...deps, keyVault });
   wakes.set(id, nextWakeOf(seen.value));
   return [seen];
 }
@@ -208,12 +198,12 @@ async function reconcileUntil(
   isSweep: boolean,
   message: Message,
 ): Promise<Stored<Watch> | undefined> {
-  const { service, reconciling, wakes } = message;
+  const { deps, reconciling, wakes } = message;
   const { id } = watch.value.binding;
   const isOutdated = watch.value.reconciledEpoch !== watch.value.epoch;
-  const { entries, watch: reconciled } = await reconcile(watch, { until, most: message.left }, reconciling, service);
+  const { entries, watch: reconciled } = await reconcile(watch, { until, max: message.left }, reconciling, deps);
   message.left -= entries;
-  if (reconciled === undefined) wakes.set(id, service.clock.now());
+  if (reconciled === undefined) wakes.set(id, deps.clock.now());
   // The message for the next look may be lost, or it had no time to finish.
   else if (isOutdated || isSweep) wakes.set(id, nextWakeOf(reconciled.value));
   return reconciled;
@@ -221,11 +211,11 @@ async function reconcileUntil(
 
 /** Returns whether there is more to re-wrap. */
 async function followIfDue(watch: Stored<Watch>, until: EpochMs, isSweep: boolean, message: Message): Promise<boolean> {
-  const { service, runs, spending, wakes } = message;
+  const { deps, runs, pacedVault, wakes } = message;
   const { id } = watch.value.binding;
-  if (!runs.has(id) && !(await isFollowDue(watch.value, isSweep, service))) return false;
-  const followed = await followLatest(watch, until, isSweep, message, service);
+  if (!runs.has(id) && !(await isFollowDue(watch.value, isSweep, deps))) return false;
+  const followed = await followLatest(watch, until, isSweep, message, deps);
   const { unfinished } = followed;
-  wakes.set(id, unfinished ? (spending.resumeAt ?? service.clock.now()) : nextWakeOf(followed.watch.value));
+  wakes.set(id, unfinished ? (pacedVault.resumeAt ?? deps.clock.now()) : nextWakeOf(followed.watch.value));
   return unfinished;
 }

@@ -1,13 +1,13 @@
 /** When a vault needs its worker before the next sweep. */
 import type { Policy } from '../base/policy.ts';
 import type { EpochMs } from '../base/time.ts';
-import { isSilent, logFuturePlans } from '../watch/lookSchedule.ts';
+import { isUnreachable, logFuturePlans } from '../watch/lookSchedule.ts';
 import type { Watch } from '../watch/watch.ts';
 import type { VaultWorkDeps } from './deps.ts';
 
 /** While no vault answers, versions wait for the looks. */
 export const nextWakeOf = (watch: Watch): EpochMs =>
-  isSilent(watch) ? watch.nextLookAt : Math.min(watch.nextLookAt, watch.nextVersionCheckAt);
+  isUnreachable(watch) ? watch.nextLookAt : Math.min(watch.nextLookAt, watch.nextVersionCheckAt);
 
 /**
  * A healthy key is due one interval after the start of its look, which is before the next sweep reaches it. That sweep

@@ -14,11 +14,11 @@ export const staleRowMs = 3_600_000;
 export async function* boundAccounts(
   bindingId: string,
   wanted: Pick<AccountPageRequest, 'version' | 'onlyFollowing' | 'from'>,
-  service: Pick<WatchDeps, 'bindings'>,
+  deps: Pick<WatchDeps, 'bindings'>,
 ): AsyncGenerator<BoundRow> {
   let { from } = wanted;
   do {
-    const page = await service.bindings.accounts(bindingId, {
+    const page = await deps.bindings.accounts(bindingId, {
       ...wanted,
       limit: pageSize,
       ...defined({ from }),
@@ -46,7 +46,7 @@ export async function* boundVersions(
 export async function isAnyBound(
   bindingId: string,
   of: { readonly version: string; readonly onlyFollowing?: true },
-  service: Pick<WatchDeps, 'bindings'>,
+  deps: Pick<WatchDeps, 'bindings'>,
 ): Promise<boolean> {
-  return (await service.bindings.accounts(bindingId, { ...of, limit: 1 })).rows.length > 0;
+  return (await deps.bindings.accounts(bindingId, { ...of, limit: 1 })).rows.length > 0;
 }

@@ -45,7 +45,7 @@ export function judge(
   const deniedAs = cause === evidence.cause ? undefined : evidence.cause;
   if (!isDenying(cause, policy)) return afterOutage(seen, cause, at, deniedAs);
 
-  const denials = { ...verdict.denials, [cause]: counted(verdict.denials[cause], evidence, elapsedMs, policy) };
+  const denials = { ...verdict.denials, [cause]: countDenial(verdict.denials[cause], evidence, elapsedMs, policy) };
   if (verdict.status === 'Inaccessible') return { ...seen, cause, denials };
   return isConfirmed(cause, denials[cause], evidence, policy)
     ? { ...seen, status: 'Inaccessible', cause, denials, since: at }
@@ -97,7 +97,7 @@ function afterReplacedIdentity(seen: Verdict, at: EpochMs): Verdict {
   return { ...seen, denials, status: 'Unreachable', cause: 'IdentityReplaced', since: at };
 }
 
-function counted(
+function countDenial(
   before: Denials | undefined,
   { takenAt, keyVaultRequestId }: Evidence,
   elapsedMs: number,
@@ -114,7 +114,7 @@ function counted(
 function isConfirmed(cause: DenyingCause, denials: Denials | undefined, evidence: Evidence, policy: Policy): boolean {
   const needed = confirmationOf(cause, policy);
   // The rule of identityDenials.ts first needs the looks at the keys of other owners.
-  const waitMs = cause === 'KeyPermissionDenied' && evidence.isUnnamed ? burstWaitMs : 0;
+  const waitMs = cause === 'KeyPermissionDenied' && evidence.isPrincipalUnknown ? burstWaitMs : 0;
   return (
     denials !== undefined &&
     denials.looks >= needed.looks &&
@@ -155,7 +155,7 @@ export function observe(watch: Watch, evidence: Evidence, policy: Policy, elapse
     ...proof,
     ...(refusedAfter ? refusalFacts(after, policy) : {}),
   };
-  return { ...seen, epoch: transition.epoch, transitions: bounded([...watch.transitions, transition]) };
+  return { ...seen, epoch: transition.epoch, transitions: limitTransitions([...watch.transitions, transition]) };
 }
 
 /** What a receipt of the revocation says (attestation/revocationReceipt.ts). */
@@ -176,7 +176,7 @@ export const maxTransitions = 300;
  * A watch that is not reconciled for a very long time keeps the newest transition of each version, which is the present
  * state of its accounts. The binding's own chain has all transitions.
  */
-function bounded(transitions: readonly Transition[]): readonly Transition[] {
+function limitTransitions(transitions: readonly Transition[]): readonly Transition[] {
   if (transitions.length <= maxTransitions) return transitions;
   const newest = new Map(transitions.map((one) => [one.version, one.epoch]));
   const [oldest] = transitions.filter((one) => newest.get(one.version) !== one.epoch);

@@ -100,7 +100,7 @@ export const afterSleep = (watch: Watch, look: LookTime, policy: Policy): Watch 
 });
 
 /** A version of the key got no answer, so the newest version is read when the vault answers again. */
-export const isSilent = ({ versions }: Watch): boolean =>
+export const isUnreachable = ({ versions }: Watch): boolean =>
   Object.values(versions).some(({ status }) => status === 'Unreachable');
 
 /** The time of a requested look or version check: at once, or as soon as it is not a repetition. */

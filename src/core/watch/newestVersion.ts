@@ -44,8 +44,8 @@ export function withNewest(watch: Watch, { version, keyType, bits }: KeyDescript
   const { [version]: _newest, ...superseded } = { ...left, ...watch.superseded };
   if (latest !== undefined) superseded[latest.version] = at;
   const newestFirst = Object.entries(superseded).toSorted(([, a], [, b]) => b - a);
-  const kept = newestFirst.filter(([one], n) => n < maxSuperseded || watch.versions[one] !== undefined);
-  return { ...watch, latest: { version, since: at, keyType, bits }, superseded: Object.fromEntries(kept) };
+  const retained = newestFirst.filter(([one], n) => n < maxSuperseded || watch.versions[one] !== undefined);
+  return { ...watch, latest: { version, since: at, keyType, bits }, superseded: Object.fromEntries(retained) };
 }
 
 /**

@@ -8,7 +8,7 @@
 import type { EpochMs } from '../base/time.ts';
 import type { Answer, KeyVault } from '../customerKey/ports.ts';
 import type { WatchDeps } from './deps.ts';
-import { afterAnswer, afterRefusal, type Budget, filled, newBudget, spent, waitMs } from './vaultBudget.ts';
+import { afterAnswer, afterRefusal, type Budget, newBudget, refill, spend, waitMs } from './vaultBudget.ts';
 
 export interface PacedKeyVault {
   /** The vault for looks. `cost` in seconds of the vault (vaultBudget.ts). */
@@ -43,15 +43,15 @@ export function createPacedKeyVault(
   let line: Promise<boolean> = Promise.resolve(true);
 
   const now = (): Budget => {
-    budget = filled(budget, share, clock.now());
+    budget = refill(budget, share, clock.now());
     return budget;
   };
 
-  async function admitted(cost: number): Promise<boolean> {
+  async function admit(cost: number): Promise<boolean> {
     while (resumeAt === undefined) {
       const ms = waitMs(now(), cost, share);
       if (ms <= 0) {
-        budget = spent(budget, cost);
+        budget = spend(budget, cost);
         return true;
       }
       if (ms > maxPauseMs) resumeAt = clock.now() + ms;
@@ -60,14 +60,14 @@ export function createPacedKeyVault(
     return false;
   }
 
-  function turn(cost: number): Promise<boolean> {
-    line = line.then(() => admitted(cost));
+  function waitForTurn(cost: number): Promise<boolean> {
+    line = line.then(() => admit(cost));
     return line;
   }
 
-  async function noted<T>(ask: () => Promise<Answer<T>>): Promise<Answer<T>> {
+  async function recordAnswer<T>(call: () => Promise<Answer<T>>): Promise<Answer<T>> {
     const requestedAt = clock.now();
-    const answer = await ask();
+    const answer = await call();
     const isRefused = !answer.ok && answer.cause === 'Throttled';
     const { retryAfterSeconds } = answer.observed;
     if (isRefused) budget = afterRefusal(now(), requestedAt, retryAfterSeconds, clock.now());
@@ -75,24 +75,24 @@ export function createPacedKeyVault(
     return answer;
   }
 
-  async function serialized<T>(cost: number, ask: () => Promise<Answer<T>>): Promise<Answer<T>> {
+  async function callInTurn<T>(cost: number, call: () => Promise<Answer<T>>): Promise<Answer<T>> {
     let answer: Answer<T> = { ok: false, cause: 'Throttled', observed: { durationMs: 0 } };
     for (let tries = 0; tries < maxTries; tries++) {
-      if (!(await turn(cost))) return answer;
-      answer = await noted(ask);
+      if (!(await waitForTurn(cost))) return answer;
+      answer = await recordAnswer(call);
       if (answer.ok || answer.cause !== 'Throttled') return answer;
     }
     return answer;
   }
 
-  function atOnce<T>(cost: number, ask: () => Promise<Answer<T>>): Promise<Answer<T>> {
-    budget = spent(now(), cost);
-    return noted(ask);
+  function callAtOnce<T>(cost: number, call: () => Promise<Answer<T>>): Promise<Answer<T>> {
+    budget = spend(now(), cost);
+    return recordAnswer(call);
   }
 
-  const through = (ask: typeof serialized, cost: number): KeyVault => ({
-    describe: (...asked) => ask(cost, () => keyVault.describe(...asked)),
-    unwrap: (...asked) => ask(cost, () => keyVault.unwrap(...asked)),
+  const vaultThrough = (call: typeof callInTurn, cost: number): KeyVault => ({
+    describe: (...request) => call(cost, () => keyVault.describe(...request)),
+    unwrap: (...request) => call(cost, () => keyVault.unwrap(...request)),
     wrap: keyVault.wrap,
   });
 
@@ -100,14 +100,14 @@ export function createPacedKeyVault(
     async open() {
       if (isOpen) return;
       const saved = (await read()) ?? newBudget;
-      budget = spent(filled(saved, share, clock.now()), Math.max(0, -budget.seconds));
+      budget = spend(refill(saved, share, clock.now()), Math.max(0, -budget.seconds));
       isOpen = true;
     },
     get isOpen() {
       return isOpen;
     },
-    counted: (cost) => through(atOnce, cost),
-    paced: (cost) => through(serialized, cost),
+    counted: (cost) => vaultThrough(callAtOnce, cost),
+    paced: (cost) => vaultThrough(callInTurn, cost),
     perSecond: (cost) => (share * now().pace) / cost,
     get resumeAt() {
       return resumeAt;

@@ -1,9 +1,10 @@
 /** What the watch capability needs from outside: bindings with their bound accounts, and vaults with their work. */
-import type { AuditEntry, Trigger } from '../audit/auditEntry.ts';
+import type { AuditEntry } from '../audit/auditEntry.ts';
+import type { Trigger } from '../audit/auditFacts.ts';
 import type { Stored } from '../base/stored.ts';
 import type { KeyVaultIdentity } from '../customerKey/binding.ts';
 import type { IdentityDenials } from './identityDenials.ts';
-import type { LookSample, StoredSample } from './sample.ts';
+import type { LookSample } from './sample.ts';
 import type { Budget } from './vaultBudget.ts';
 import type { Watch } from './watch.ts';
 
@@ -44,23 +45,21 @@ export interface AccountPageRequest {
 /** Watches with their audit entries, one partition per binding. */
 export interface WatchStore {
   readWatch(bindingId: string): Promise<Stored<Watch> | undefined>;
-  /** Both in one query. What is damaged is absent. */
-  readWatchWithSample(bindingId: string): Promise<{ watch?: Stored<Watch>; sample?: StoredSample }>;
   /** Inserts if absent, or replaces the damaged row of this ETag. @throws LostRace when there is another watch. */
   createWatch(watch: Watch, entries: readonly AuditEntry[], damagedEtag?: string): Promise<void>;
-  /** The ETag of a damaged watch; undefined when it is intact or absent. */
-  damagedWatch(bindingId: string): Promise<string | undefined>;
-  /** Ids of bindings that begin with these digits, by any row that is left of them. */
-  beginningWith(digits: string): Promise<string[]>;
   /** Returns the new ETag. @throws LostRace when the row has changed. */
   saveWatch(watch: Stored<Watch>, entries: readonly AuditEntry[]): Promise<Stored<Watch>>;
 }
 
-/** The accounts of a binding, in its partition. */
-export interface BoundAccountStore {
+/** The wrapped key that a look unwraps, copied from an account into the partition of its binding. */
+export interface SampleStore {
   /** While the account's row has this ETag, which it changes. @throws LostRace */
   saveSample(bindingId: string, sample: LookSample, row: Stored<BoundAccount>): Promise<void>;
   removeSample(bindingId: string): Promise<void>;
+}
+
+/** The accounts of a binding, in its partition. */
+export interface BoundAccountStore {
   /** Idempotent. It changes the row's ETag every time. */
   putAccount(bindingId: string, account: BoundAccount): Promise<void>;
   readAccount(bindingId: string, account: BoundAccount): Promise<StoredBound | undefined>;

@@ -1,5 +1,6 @@
 /** Reads and writes watches: the use cases around the pure state machine of watch.ts. */
-import { type AuditFacts, appendEntries, emptyChain, withTrigger } from '../audit/auditEntry.ts';
+import { appendEntries, emptyChain } from '../audit/auditEntry.ts';
+import { type AuditFacts, withTrigger } from '../audit/auditFacts.ts';
 import { defined } from '../base/defined.ts';
 import { LostRace, Refusal, retryLostRaces } from '../base/errors.ts';
 import { measure } from '../base/metrics.ts';
@@ -34,7 +35,7 @@ export interface Proof {
   readonly isRotation?: true;
 }
 
-type WatchTools = Pick<WatchDeps, 'bindings' | 'vaults' | 'rings' | 'policy' | 'clock' | 'random' | 'log' | 'trigger'>;
+type UpdateDeps = Pick<WatchDeps, 'bindings' | 'vaults' | 'rings' | 'policy' | 'clock' | 'random' | 'log' | 'trigger'>;
 
 const keyward = { kind: 'keyward', id: 'watch' } as const;
 
@@ -42,17 +43,12 @@ const keyward = { kind: 'keyward', id: 'watch' } as const;
  * Makes sure that the binding has a watch with this version, based on a remote unwrap that has just succeeded. It runs
  * before any record names the version, so that looks cover every account from the start.
  */
-export async function ensureWatched(
-  binding: Binding,
-  version: string,
-  proof: Proof,
-  tools: WatchTools,
-): Promise<Watch> {
-  await tools.vaults.addBinding(binding.vaultHost, binding.id);
+export async function ensureWatched(binding: Binding, version: string, proof: Proof, deps: UpdateDeps): Promise<Watch> {
+  await deps.vaults.addBinding(binding.vaultHost, binding.id);
   return retryLostRaces(async () => {
-    const stored = await tools.bindings.readWatch(binding.id);
-    if (stored === undefined) return createWatch(binding, version, proof, tools);
-    const { value } = await updateWatch(stored, (watch) => withProof(watch, version, proof, tools.policy), tools);
+    const stored = await deps.bindings.readWatch(binding.id);
+    if (stored === undefined) return createWatch(binding, version, proof, deps);
+    const { value } = await updateWatch(stored, (watch) => withProof(watch, version, proof, deps.policy), deps);
     return value;
   });
 }
@@ -90,9 +86,9 @@ async function createWatch(
   binding: Binding,
   version: string,
   { at, principal, newest }: Proof,
-  tools: WatchTools,
+  deps: UpdateDeps,
 ): Promise<Watch> {
-  const { audit } = await tools.rings();
+  const { audit } = await deps.rings();
   const created: Watch = {
     binding,
     versions: { [version]: accessibleVerdict(at) },
@@ -101,21 +97,21 @@ async function createWatch(
     transitions: [],
     lastLookAt: at,
     lookCount: 0,
-    nextLookAt: at + tools.policy.lookIntervalHealthySeconds * 1000,
+    nextLookAt: at + deps.policy.lookIntervalHealthySeconds * 1000,
     lastVersionCheckAt: 0,
-    nextVersionCheckAt: at + tools.policy.versionCheckIntervalSeconds * 1000,
+    nextVersionCheckAt: at + deps.policy.versionCheckIntervalSeconds * 1000,
     audit: emptyChain,
     ...defined({ provenBy: principal, calledAs: principal }),
   };
-  const known = newest === undefined ? created : withProvenNewest(created, newest, at, tools.policy);
+  const known = newest === undefined ? created : withProvenNewest(created, newest, at, deps.policy);
   // A key can be near its expiry when its first account is bound.
   const facts: AuditFacts[] = [
     { type: 'WatchCreated', actor: keyward, key: version },
     ...occurrenceFacts(created, known),
   ];
-  const { entries, head } = appendEntries(binding.id, emptyChain, facts, tools.clock.now(), audit.newest, tools.random);
+  const { entries, head } = appendEntries(binding.id, emptyChain, facts, deps.clock.now(), audit.newest, deps.random);
   const watch = { ...known, audit: head };
-  await tools.bindings.createWatch(watch, entries);
+  await deps.bindings.createWatch(watch, entries);
   return watch;
 }
 
@@ -127,7 +123,7 @@ async function createWatch(
 export async function updateWatch(
   stored: Stored<Watch>,
   decide: (watch: Watch) => Watch,
-  tools: Pick<WatchDeps, 'bindings' | 'rings' | 'clock' | 'random' | 'log' | 'trigger'>,
+  deps: Pick<WatchDeps, 'bindings' | 'rings' | 'clock' | 'random' | 'log' | 'trigger'>,
   facts: (before: Watch, after: Watch) => readonly AuditFacts[] = () => [],
 ): Promise<Stored<Watch>> {
   let current = stored;
@@ -137,12 +133,12 @@ export async function updateWatch(
     if (after === before) return current;
     const allFacts = [...verdictFacts(before, after), ...occurrenceFacts(before, after), ...facts(before, after)];
     try {
-      const saved = await saveWatch(current, after, allFacts, tools);
+      const saved = await saveWatch(current, after, allFacts, deps);
       for (const { was, verdict } of changesOf(before, after))
-        measure(tools.log, 'keyward.transitions', 1, { from: was, to: verdict.status, cause: verdict.cause ?? 'none' });
+        measure(deps.log, 'keyward.transitions', 1, { from: was, to: verdict.status, cause: verdict.cause ?? 'none' });
       return saved;
     } catch (error) {
-      if (error instanceof LostRace) current = (await tools.bindings.readWatch(before.binding.id)) ?? current;
+      if (error instanceof LostRace) current = (await deps.bindings.readWatch(before.binding.id)) ?? current;
       throw error;
     }
   });
@@ -152,20 +148,20 @@ async function saveWatch(
   { value, etag }: Stored<Watch>,
   next: Watch,
   facts: readonly AuditFacts[],
-  tools: Pick<WatchDeps, 'bindings' | 'rings' | 'clock' | 'random' | 'trigger'>,
+  deps: Pick<WatchDeps, 'bindings' | 'rings' | 'clock' | 'random' | 'trigger'>,
 ): Promise<Stored<Watch>> {
-  if (facts.length === 0) return tools.bindings.saveWatch({ value: next, etag }, []);
-  const { audit } = await tools.rings();
-  const triggered = withTrigger(facts, tools.trigger);
+  if (facts.length === 0) return deps.bindings.saveWatch({ value: next, etag }, []);
+  const { audit } = await deps.rings();
+  const triggered = withTrigger(facts, deps.trigger);
   const { entries, head } = appendEntries(
     next.binding.id,
     value.audit,
     triggered,
-    tools.clock.now(),
+    deps.clock.now(),
     audit.newest,
-    tools.random,
+    deps.random,
   );
-  return tools.bindings.saveWatch({ value: { ...next, audit: head }, etag }, entries);
+  return deps.bindings.saveWatch({ value: { ...next, audit: head }, etag }, entries);
 }
 
 interface Change {

@@ -46,7 +46,7 @@ const burstSeconds = 0.25;
 /** Looks never wait. Up to this limit, their advance spending delays re-wraps. */
 const maxDebtSeconds = 5;
 const slowedTo = 0.7;
-const leastPace = 0.01;
+const minPace = 0.01;
 const recoveryPerSecond = 0.03;
 /**
  * The pause without a Retry-After. It doubles with each refusal in a row, up to the last value of the throttling
@@ -55,7 +55,7 @@ const recoveryPerSecond = 0.03;
 const firstQuietMs = 100;
 const maxQuietMs = 16_000;
 
-/** The budget of a vault without earlier work: full, after `filled`. */
+/** The budget of a vault without earlier work: full, after `refill`. */
 export const newBudget: Budget = { seconds: 0, at: 0, pace: 1, slowedAt: 0, refusals: 0, quietUntil: 0 };
 
 /** The seconds of the vault that one operation with the key takes. */
@@ -75,7 +75,7 @@ function onClock(budget: Budget, now: EpochMs): Budget {
 }
 
 /** The budget at the given time. A clock that was set back adds nothing. */
-export function filled(budget: Budget, share: number, now: EpochMs): Budget {
+export function refill(budget: Budget, share: number, now: EpochMs): Budget {
   if (now < budget.at) return onClock(budget, now);
   const elapsed = (now - budget.at) / 1000;
   if (elapsed === 0) return budget;
@@ -97,7 +97,7 @@ export function waitMs(budget: Budget, cost: number, share: number): number {
   return Math.max(quiet, Math.ceil(filling * 1000) / 1000, 0);
 }
 
-export function spent(budget: Budget, cost: number): Budget {
+export function spend(budget: Budget, cost: number): Budget {
   return { ...budget, seconds: Math.max(-maxDebtSeconds, budget.seconds - cost) };
 }
 
@@ -117,7 +117,7 @@ export function afterRefusal(
   const backOff = now + Math.min(maxQuietMs, firstQuietMs * 2 ** (refusals - 1));
   return {
     ...budget,
-    pace: Math.max(leastPace, budget.pace * slowedTo),
+    pace: Math.max(minPace, budget.pace * slowedTo),
     seconds: Math.min(budget.seconds, 0),
     slowedAt: now,
     refusals,

@@ -4,7 +4,7 @@
  * lookSchedule.ts plans the looks.
  */
 
-import type { Actor } from '../audit/auditEntry.ts';
+import type { Actor } from '../audit/auditFacts.ts';
 import type { Cause } from '../base/causes.ts';
 import type { ErrorCode } from '../base/errors.ts';
 import type { DenyingCause } from '../base/policy.ts';
@@ -174,7 +174,7 @@ export interface Evidence {
   /** The principal of the call to the vault. Absent: nothing names it. */
   readonly principal?: Principal;
   /** The call does not name its principal, so a denial can be that of a replaced identity (identityDenials.ts). */
-  readonly isUnnamed?: true;
+  readonly isPrincipalUnknown?: true;
   readonly keyVaultRequestId?: string;
   /** The address of the call, as a refusal of the vault's firewall names it. */
   readonly clientAddress?: string;

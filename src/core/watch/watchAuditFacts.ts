@@ -3,7 +3,7 @@
  * look: a key version that is near or past its expiry, and an identity of Keyward that stopped or started to work for
  * the binding. Pure.
  */
-import type { AuditFacts } from '../audit/auditEntry.ts';
+import type { AuditFacts } from '../audit/auditFacts.ts';
 import { iso } from '../base/time.ts';
 import type { Watch } from './watch.ts';
 

@@ -27,6 +27,7 @@ import {
   nextLink,
   pathIn,
   placeIn,
+  refuseOptions,
   versionIn,
 } from './arm.ts';
 import { operationHeaders } from './operations.ts';
@@ -36,6 +37,7 @@ const nameIn = ({ params }: HttpRequest): string => params.accountName ?? '';
 export const list: RouteHandler = async (call) => {
   const { request, service, ...caller } = call;
   const version = versionIn(request, accountVersions);
+  refuseOptions(request, ['$skipToken']);
   const { subscriptionId, resourceGroup } = placeIn(request);
   const filter = { subscriptionId, ...(resourceGroup === '' ? {} : { resourceGroup }) };
   const after = skipIn(await positionOf(request.query.get('$skipToken'), call));

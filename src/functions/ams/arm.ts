@@ -31,6 +31,18 @@ export function versionIn<V extends string>(request: HttpRequest, supported: rea
   throw new Refusal('InvalidParameter', `${what} Supported: ${supported.join(', ')}.`, { target: 'api-version' });
 }
 
+/**
+ * A list refuses each parameter that it does not apply: a filter that is ignored returns everything. @throws Refusal
+ * InvalidParameter
+ */
+export function refuseOptions({ query }: HttpRequest, applied: readonly string[] = []): void {
+  const known = ['api-version', ...applied];
+  const unknown = [...query.keys()].find((name) => !known.includes(name))?.slice(0, 100);
+  if (unknown === undefined) return;
+  const what = `${unknown} is not supported here: a list is always complete and sorted by name.`;
+  throw new Refusal('InvalidParameter', `${what} It takes ${known.join(', ')}.`, { target: unknown });
+}
+
 export const placeIn = ({ params }: HttpRequest): ArmPath => ({
   subscriptionId: params.subscriptionId ?? '',
   resourceGroup: params.resourceGroupName ?? '',

@@ -6,8 +6,9 @@
 import type { StoredResource } from '../../core/ams/ports.ts';
 import { getResource } from '../../core/ams/readResource.ts';
 import { type Json, withAt } from '../../core/ams/resource.ts';
+import type { ResourceSecretInput } from '../../core/ams/resourceSecrets.ts';
 import { revealResource } from '../../core/ams/revealResource.ts';
-import { existing, putResource, type ResourceSecretInput } from '../../core/ams/writeResource.ts';
+import { existing, putResource } from '../../core/ams/writeResource.ts';
 import { base64, wipe } from '../../core/base/bytes.ts';
 import { defined } from '../../core/base/defined.ts';
 import { iso } from '../../core/base/time.ts';

@@ -1,11 +1,12 @@
 /** Calls of tools about what Keyward does not have. The answers of Azure Media Services for nothing are harmless. */
 import type { RouteHandler } from '../pipeline/call.ts';
-import { accountVersions } from './arm.ts';
+import { accountVersions, refuseOptions } from './arm.ts';
 import { accepted } from './resources.ts';
 
 /** Private endpoints of an account. */
 export const emptyList: RouteHandler = async (call) => {
   await accepted({ versions: accountVersions }, call);
+  refuseOptions(call.request);
   return { status: 200, jsonBody: { value: [] } };
 };
 

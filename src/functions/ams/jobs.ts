@@ -110,4 +110,13 @@ const cancel: RouteHandler = async (call) => {
   return { status: 200 };
 };
 
-export const jobs = { list: list(api), get: get(api), create, update, cancel, remove: remove(api) };
+/** An empty list says that the transform has no job; a transform that does not exist is 404. */
+const listOfTransform: RouteHandler = async (call) => {
+  const page = await list(api)(call);
+  const { under: name = '', account } = listIn(api, call.request);
+  const isEmpty = (page.jsonBody as { value: readonly object[] }).value.length === 0;
+  if (isEmpty) await getResource({ account, type: 'transforms', name }, call.service);
+  return page;
+};
+
+export const jobs = { list: listOfTransform, get: get(api), create, update, cancel, remove: remove(api) };

@@ -3,7 +3,7 @@
 import type { HttpRequest } from '@azure/functions';
 import { findAccount, getAccount } from '../../core/accounts/readAccount.ts';
 import type { Operation } from '../../core/ams/operation.ts';
-import { findOperation } from '../../core/ams/runOperation.ts';
+import { findOperation } from '../../core/ams/storedOperations.ts';
 import { isSameArmPath } from '../../core/base/armPath.ts';
 import { defined } from '../../core/base/defined.ts';
 import { statusOf } from '../../core/base/errorCatalogue.ts';

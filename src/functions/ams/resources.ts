@@ -11,7 +11,7 @@ import { Refusal } from '../../core/base/errors.ts';
 import { parseAccountName } from '../../core/base/names.ts';
 import type { Call, RouteHandler } from '../pipeline/call.ts';
 import { maxPageSize } from '../pipeline/requestParams.ts';
-import { accountAt, accountId, accountType, nextLink, placeIn, systemData, versionIn } from './arm.ts';
+import { accountAt, accountId, accountType, nextLink, placeIn, refuseOptions, systemData, versionIn } from './arm.ts';
 
 export interface ResourceApi {
   readonly type: ResourceType;
@@ -76,15 +76,7 @@ export const list =
   async (call) => {
     await accepted(api, call);
     const { request, service } = call;
-    for (const option of ['$filter', '$orderby'])
-      if (request.query.has(option))
-        throw new Refusal(
-          'InvalidParameter',
-          `${option} is not supported here: a list is always complete and sorted by name.`,
-          {
-            target: option,
-          },
-        );
+    refuseOptions(request, ['$top', '$skipToken']);
     const top = topIn(request);
     const limit = Math.min(maxPageSize, top ?? maxPageSize);
     const token = request.query.get('$skipToken');
@@ -97,7 +89,7 @@ export const list =
     return { status: 200, jsonBody: { value, ...link } };
   };
 
-function topIn(request: HttpRequest): number | undefined {
+export function topIn(request: HttpRequest): number | undefined {
   const top = request.query.get('$top');
   if (top === null) return undefined;
   if (/^[1-9]\d{0,5}$/.test(top)) return Number(top);

@@ -134,6 +134,7 @@ const resourceRoutes: readonly Route[] = [
     reveal,
     async () => (await locators()).listContentKeys,
   ),
+  on('LocatorsListPaths', 'POST', `${locator}/listPaths`, readSecrets, async () => (await locators()).listPaths),
   on('PoliciesList', 'GET', `${account}/contentKeyPolicies`, readSecrets, async () => (await policies()).list),
   on('PoliciesGet', 'GET', policy, readSecrets, async () => (await policies()).get),
   on('PoliciesPut', 'PUT', policy, writeSecrets, async () => (await policies()).createOrUpdate),
@@ -175,16 +176,14 @@ const harmlessRoutes: readonly Route[] = [
   on('SyncStorageKeys', 'POST', `${account}/syncStorageKeys`, own, async () => (await harmless()).nothingToDo),
 ];
 
+const known: readonly Route[] = [...accountRoutes, ...resourceRoutes, ...harmlessRoutes];
+
 const methods = { GET: 'Get', PUT: 'Put', PATCH: 'Patch', POST: 'Post', DELETE: 'Delete' } as const;
 
 const unknownRoutes = Object.entries(methods).map(([method, word]) =>
-  on(
-    `Unknown${word}`,
-    method as keyof typeof methods,
-    `${account}/{*unknown}`,
-    { role: 'Accounts.Read' },
-    async () => (await import('./unknown.ts')).unknown,
+  on(`Unknown${word}`, method as keyof typeof methods, `${account}/{*unknown}`, { role: 'Accounts.Read' }, async () =>
+    (await import('./unknown.ts')).unknown(known),
   ),
 );
 
-export const amsRoutes: readonly Route[] = [...accountRoutes, ...resourceRoutes, ...harmlessRoutes, ...unknownRoutes];
+export const amsRoutes: readonly Route[] = [...known, ...unknownRoutes];

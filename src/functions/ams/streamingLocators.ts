@@ -7,8 +7,9 @@ import * as z from 'zod';
 import type { StoredResource } from '../../core/ams/ports.ts';
 import { getResource } from '../../core/ams/readResource.ts';
 import type { Json } from '../../core/ams/resource.ts';
+import type { ResourceSecretInput } from '../../core/ams/resourceSecrets.ts';
 import { revealResource } from '../../core/ams/revealResource.ts';
-import { putResource, type ResourceSecretInput, refuseExisting } from '../../core/ams/writeResource.ts';
+import { putResource, refuseExisting } from '../../core/ams/writeResource.ts';
 import { base64, wipe } from '../../core/base/bytes.ts';
 import { defined } from '../../core/base/defined.ts';
 import { iso } from '../../core/base/time.ts';
@@ -150,4 +151,18 @@ const listContentKeys: RouteHandler = async (call) => {
   return { status: 200, headers: noStore, jsonBody: { contentKeys: keysIn(row, contentKeys) } };
 };
 
-export const streamingLocators = { list: list(api), get: get(api), create, remove: remove(api), listContentKeys };
+/** Keyward streams nothing, so a locator has no path. */
+const listPaths: RouteHandler = async (call) => {
+  await accepted(api, call);
+  await getResource(refIn(api, call.request), call.service);
+  return { status: 200, jsonBody: { streamingPaths: [], downloadPaths: [] } };
+};
+
+export const streamingLocators = {
+  list: list(api),
+  get: get(api),
+  create,
+  remove: remove(api),
+  listContentKeys,
+  listPaths,
+};

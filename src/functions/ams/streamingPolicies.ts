@@ -5,8 +5,8 @@
 import { Refusal } from '../../core/base/errors.ts';
 import { fold } from '../../core/base/names.ts';
 import type { Call, RouteHandler } from '../pipeline/call.ts';
-import { accountId, accountType, metadataVersions, placeIn } from './arm.ts';
-import { accepted } from './resources.ts';
+import { accountId, accountType, metadataVersions, placeIn, refuseOptions } from './arm.ts';
+import { accepted, topIn } from './resources.ts';
 
 interface Encryption {
   readonly type?: string;
@@ -72,7 +72,9 @@ const get: RouteHandler = async (call) => {
 
 const list: RouteHandler = async (call) => {
   await accepted({ versions: metadataVersions }, call);
-  return { status: 200, jsonBody: { value: predefined.map((policy) => render(policy, call)) } };
+  refuseOptions(call.request, ['$top']);
+  const value = predefined.slice(0, topIn(call.request)).map((policy) => render(policy, call));
+  return { status: 200, jsonBody: { value } };
 };
 
 export const streamingPolicies = { get, list };

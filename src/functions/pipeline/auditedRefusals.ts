@@ -1,5 +1,5 @@
 /**
- * Which refusals Keyward writes to the audit: a closed list, documented in docs/operations.md. Each route names its own
+ * Which refusals Keyward writes to the audit: a closed list, documented in docs/audit.md. Each route names its own
  * function from this file. The function reads from the call which account and key the refusal is about.
  */
 import type { HttpRequest } from '@azure/functions';

@@ -9,7 +9,7 @@ import type * as z from 'zod';
 import { defined } from '../../core/base/defined.ts';
 import { Refusal, Unavailable } from '../../core/base/errors.ts';
 import { fold } from '../../core/base/names.ts';
-import { clientOfAccessToken } from './accessToken.ts';
+import { clientOfAccessToken, isFilled } from './accessToken.ts';
 import { authorityOf } from './authority.ts';
 import { entraSettings, wrongAuthSettings } from './authSettings.ts';
 import { type Caller, roles } from './caller.ts';
@@ -68,7 +68,7 @@ async function authenticateBearer(request: HttpRequest, { scope }: Route): Promi
   // The issuer names the tenant too, but KEYWARD_AUTH_ISSUER can be an issuer of several tenants.
   if (claims.tid !== fold(settings.data.KEYWARD_TENANT_ID)) throw unauthenticated('The token is from another tenant.');
   const id = claims.oid;
-  if (typeof id !== 'string') throw unauthenticated('The token names no principal (oid).');
+  if (!isFilled(id)) throw unauthenticated('The token names no principal (oid).');
   const application = clientOfAccessToken(claims);
   if (application === undefined)
     throw unauthenticated('The token is not an access token: it names no client (azp or appid), or is an ID token.');

@@ -1,5 +1,5 @@
 /** Who calls, with which app roles. */
-import type { Actor } from '../../core/audit/auditEntry.ts';
+import type { Actor } from '../../core/audit/auditFacts.ts';
 
 /** App roles of the bearer tokens. No role includes another. */
 export const roles = [

@@ -7,6 +7,7 @@ import type { HttpRequest } from '@azure/functions';
 import type * as z from 'zod';
 import { type Bytes, bytesOf, concat } from '../../core/base/bytes.ts';
 import { Refusal } from '../../core/base/errors.ts';
+import { refuseOtherFormats } from './bodyFormat.ts';
 import { repeatedNameIn } from './repeatedName.ts';
 
 const maxBodyBytes = 64 * 1024;
@@ -39,18 +40,9 @@ async function readLimited(request: HttpRequest, maxBytes: number): Promise<Byte
 const tooLarge = (maxBytes: number): Refusal =>
   new Refusal('RequestTooLarge', `The body is larger than ${maxBytes} bytes. Send a smaller one.`, { target: 'body' });
 
-/** A body in these formats has another meaning: Keyward replaces each named property as a whole. */
-const patchFormat = /^application\/(merge-patch|json-patch)\+json\b/i;
-
 /** The body as JSON. @throws Refusal RequestTooLarge | UnsupportedMediaType | InvalidRequestContent */
 export async function readJson(request: HttpRequest, maxBytes = maxBodyBytes): Promise<unknown> {
-  const contentType = request.headers.get('content-type') ?? '';
-  if (patchFormat.test(contentType))
-    throw new Refusal(
-      'UnsupportedMediaType',
-      `${contentType.split(';')[0]} is not supported: send application/json. Keyward replaces each property of the body, 'tags' for example, as a whole.`,
-      { target: 'Content-Type' },
-    );
+  refuseOtherFormats(request);
   const bytes = await bodyOf(request, maxBytes);
   let text: string;
   let body: unknown;

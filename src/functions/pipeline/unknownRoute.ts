@@ -6,6 +6,7 @@ import type { HttpHandler } from '@azure/functions';
 import { Refusal } from '../../core/base/errors.ts';
 import type { RegisteredRoutes } from '../routes.ts';
 import { answerOf } from './errorAnswer.ts';
+import { otherMethod, type Paths } from './otherMethod.ts';
 import { withRequestIds } from './requestIds.ts';
 import { inInvocation } from './service.ts';
 
@@ -18,22 +19,8 @@ export function unknownRoute(registered: RegisteredRoutes): HttpHandler {
     });
 }
 
-function refusalOf(method: string, path: string, routes: RegisteredRoutes[string]): Refusal {
-  const shown = path.slice(0, 200);
-  const allow = [...new Set(routes.filter((route) => takesPath(route.path, path)).map((one) => one.method))];
-  if (allow.length === 0)
-    return new Refusal('NotFound', `There is no call ${shown}. GET /api/openapi.json lists them.`, { target: 'path' });
-  return new Refusal('MethodNotAllowed', `${shown} takes ${allow.join(', ')}, not ${method}.`, {
-    target: 'method',
-    allow,
+const refusalOf = (method: string, path: string, routes: Paths): Refusal =>
+  otherMethod(method, path, routes) ??
+  new Refusal('NotFound', `There is no call ${path.slice(0, 200)}. GET /api/openapi.json lists them.`, {
+    target: 'path',
   });
-}
-
-/** `accounts/{accountName}`, and `{*rest}` for the rest of the path. The host ignores case. */
-function takesPath(template: string, path: string): boolean {
-  const pattern = template
-    .split('/')
-    .map((part) => (part.startsWith('{*') ? '.*' : part.startsWith('{') ? '[^/]+' : part.replaceAll('.', '\\.')))
-    .join('/');
-  return new RegExp(`^/api/${pattern}/?$`, 'i').test(path);
-}

@@ -5,9 +5,10 @@
  */
 import type { StorageQueueHandler, TimerHandler } from '@azure/functions';
 import * as z from 'zod';
-import { removeLeftNames } from '../../core/accounts/leftNames.ts';
+import { removeStaleNames } from '../../core/accounts/directoryNames.ts';
 import { deleteOrphanedSecrets } from '../../core/ams/orphanedSecrets.ts';
-import { clearOperations, continueOperation } from '../../core/ams/runOperation.ts';
+import { continueOperation } from '../../core/ams/runOperation.ts';
+import { clearOperations } from '../../core/ams/storedOperations.ts';
 import { announceWaiting } from '../../core/announcements/outboxPass.ts';
 import { reportLateVerification, verifyAllChains } from '../../core/attestation/verifyAllChains.ts';
 import { defined } from '../../core/base/defined.ts';
@@ -87,7 +88,7 @@ export const dailyPass: StorageQueueHandler = (input, context) =>
       return owner === undefined ? undefined : service.dailyQueue.send({ visit: 'overview', after: owner });
     }
     if (message.data.visit === 'names') {
-      const next = await removeLeftNames(message.data.after, service);
+      const next = await removeStaleNames(message.data.after, service);
       return next === undefined ? undefined : service.dailyQueue.send({ visit: 'names', after: next });
     }
     if (message.data.visit === 'ring') return workOnPass(message.data.ring, service);

@@ -4,7 +4,7 @@
  */
 import type { StorageQueueHandler } from '@azure/functions';
 import * as z from 'zod';
-import { triggers } from '../../core/audit/auditEntry.ts';
+import { triggers } from '../../core/audit/auditFacts.ts';
 import { sweepRanges } from '../../core/vaultWork/sweep.ts';
 import { workOnVault } from '../../core/vaultWork/vaultWork.ts';
 import { noticeOverdueSweep } from '../pipeline/overdueSweep.ts';

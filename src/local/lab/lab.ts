@@ -10,7 +10,7 @@ import type { KeyVaultControl } from '../../../packages/key-vault-emulator/src/c
 import { startKeyVault } from '../../../packages/key-vault-emulator/src/emulator.ts';
 import { createTableEmulator } from '../../../packages/table-emulator/src/tableEmulator.ts';
 import { compose } from '../../azure/compose.ts';
-import type { TableName } from '../../azure/tables.ts';
+import type { TableName } from '../../azure/tableNames.ts';
 import type { AccountView } from '../../core/accounts/account.ts';
 import { patchAccount, putAccount } from '../../core/accounts/putAccount.ts';
 import { getAccount } from '../../core/accounts/readAccount.ts';

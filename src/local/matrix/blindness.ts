@@ -36,7 +36,7 @@ const logged =
 
 /** A part of the readiness answer, which a monitor outside the service reads. */
 const isUnready = async ({ monitored }: Seen, name: HealthCheck['name']): Promise<boolean> =>
-  (await monitored.parts.find((part) => part.name === name)?.ask()) !== undefined;
+  (await monitored.healthChecks.find((check) => check.name === name)?.run()) !== undefined;
 
 export const blindnesses: Readonly<Record<string, Blindness>> = {
   'timer stopped': {

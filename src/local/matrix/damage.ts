@@ -2,7 +2,7 @@
  * Kinds of rows, and ways to damage one: what another writer of the tables, or a fault, leaves behind. After each, a
  * revoked key must still be found (INV-13).
  */
-import type { TableName } from '../../azure/tables.ts';
+import type { TableName } from '../../azure/tableNames.ts';
 import { boundOf } from '../../core/accounts/account.ts';
 import { indexKey } from '../../core/base/names.ts';
 import { identityParts, vaultIdOf } from '../../core/customerKey/binding.ts';

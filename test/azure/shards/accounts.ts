@@ -3,7 +3,7 @@ import { TableClient } from '@azure/data-tables';
 import { createTableEmulator } from '../../../packages/table-emulator/src/tableEmulator.ts';
 import { createLayoutReader } from '../../../src/azure/shards/layoutReader.ts';
 import { shardedTable } from '../../../src/azure/shards/shardedTable.ts';
-import type { TableRequests } from '../../../src/azure/tables.ts';
+import type { TableRequests } from '../../../src/azure/tableConnection.ts';
 
 type HttpClient = ReturnType<typeof createTableEmulator>['httpClient'];
 

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
 import { createRingStore } from '../../../src/azure/ringTable.ts';
+import { rowOf } from '../../../src/azure/rowForm.ts';
 import { SettingsError } from '../../../src/azure/settings.ts';
 import { entityOf, evenOwners, layoutIn, memberKey, rangeOf, undivided } from '../../../src/azure/shards/layout.ts';
 import { layoutKey } from '../../../src/azure/shards/layoutKeys.ts';
-import { openTables, rowOf } from '../../../src/azure/tables.ts';
+import { openTables } from '../../../src/azure/tables.ts';
 import { Unavailable } from '../../../src/core/base/errors.ts';
 import { rowAuthentication } from '../rows.ts';
 import { type MemoryAccounts, memoryAccounts } from './accounts.ts';

@@ -7,7 +7,8 @@ import type { BackupKey } from '../../../infra/backup/backupKey.ts';
 import { restore } from '../../../infra/backup/restore.ts';
 import { all, type Clients, linesOf, tableNames } from '../../../infra/backup/rows.ts';
 import { save } from '../../../infra/backup/save.ts';
-import { openTables, rowOf } from '../../../src/azure/tables.ts';
+import { rowOf } from '../../../src/azure/rowForm.ts';
+import { openTables } from '../../../src/azure/tables.ts';
 import { rowAuthentication } from '../../azure/rows.ts';
 import { memoryAccounts } from '../../azure/shards/accounts.ts';
 

@@ -3,6 +3,7 @@ import type { TableClient } from '@azure/data-tables';
 import { expect, test } from 'vitest';
 import type { ClientIn } from '../../../infra/shards/copyRanges.ts';
 import { type MoveOptions, moveState } from '../../../infra/shards/move.ts';
+import { rowOf } from '../../../src/azure/rowForm.ts';
 import {
   entityOf,
   layoutIn,
@@ -11,7 +12,8 @@ import {
   rangeOf as rangeIn,
 } from '../../../src/azure/shards/layout.ts';
 import { layoutKey } from '../../../src/azure/shards/layoutKeys.ts';
-import { openTables, rowOf, type Table, type TableName } from '../../../src/azure/tables.ts';
+import type { TableName } from '../../../src/azure/tableNames.ts';
+import { openTables, type Table } from '../../../src/azure/tables.ts';
 import { LostRace, Unavailable } from '../../../src/core/base/errors.ts';
 import { rowAuthentication } from '../../azure/rows.ts';
 import { type MemoryAccounts, memoryAccounts } from '../../azure/shards/accounts.ts';

@@ -1790,7 +1790,7 @@ export interface components {
                     type: "SystemKey" | "CustomerKey";
                     keyVaultProperties?: {
                         /** @example https://contoso-keys.vault.azure.net/keys/media */
-                        keyIdentifier: string;
+                        keyIdentifier?: string | null;
                         readonly currentKeyIdentifier?: unknown;
                     } | null;
                     identity?: {
@@ -1904,7 +1904,7 @@ export interface components {
                     type: "SystemKey" | "CustomerKey";
                     keyVaultProperties?: {
                         /** @example https://contoso-keys.vault.azure.net/keys/media */
-                        keyIdentifier: string;
+                        keyIdentifier?: string | null;
                         readonly currentKeyIdentifier?: unknown;
                     } | null;
                     identity?: {

@@ -5,7 +5,7 @@ import type { AccountInput } from '../../../core/accounts/planChange.ts';
 import { parseArmPath } from '../../../core/base/armPath.ts';
 import { defined } from '../../../core/base/defined.ts';
 import { ownerPattern } from '../../../core/base/names.ts';
-import { leastLeaseSeconds, longestLeaseSeconds } from '../../../core/base/policy.ts';
+import { maxLeaseSeconds, minLeaseSeconds } from '../../../core/base/policy.ts';
 import { keyIdentifierTarget } from '../../../core/customerKey/keyIdentifier.ts';
 import { anyCase, orAbsent } from '../../pipeline/lenientInput.ts';
 import { parsed } from '../../pipeline/requestBody.ts';
@@ -41,11 +41,7 @@ const encryption = z.strictObject({
   type: anyCase(['SystemKey', 'CustomerKey']),
   keyVaultProperties: orAbsent(
     z.strictObject({
-      keyIdentifier: z
-        .string()
-        .min(1)
-        .max(300)
-        .meta({ examples: [keyExample] }),
+      keyIdentifier: orAbsent(z.string().min(1).max(300)).meta({ examples: [keyExample] }),
       currentKeyIdentifier: readOnly,
     }),
   ),
@@ -86,8 +82,8 @@ export const accountBody = z
         auditKeyUse: orAbsent(z.boolean()).meta({
           description: "Keyward audits every use of the account's key and every reveal.",
         }),
-        leaseSeconds: orAbsent(z.union([z.literal(0), z.int().min(leastLeaseSeconds).max(longestLeaseSeconds)])).meta({
-          description: `Shortens the time for which a process or a client may hold a key of the account: ${leastLeaseSeconds} to ${longestLeaseSeconds} seconds, or 0 when every use must call the vault. Absent: ${longestLeaseSeconds}.`,
+        leaseSeconds: orAbsent(z.union([z.literal(0), z.int().min(minLeaseSeconds).max(maxLeaseSeconds)])).meta({
+          description: `Shortens the time for which a process or a client may hold a key of the account: ${minLeaseSeconds} to ${maxLeaseSeconds} seconds, or 0 when every use must call the vault. Absent: ${maxLeaseSeconds}.`,
         }),
         accountId: readOnly,
         state: readOnly,
@@ -141,19 +137,20 @@ function placeIn(properties: z.infer<typeof accountBody>['properties']): Pick<Ac
 }
 
 function encryptionInput(input: z.infer<typeof encryption>): NonNullable<AccountInput['encryption']> {
+  const { keyIdentifier } = input.keyVaultProperties ?? {};
   if (input.type === 'SystemKey') {
-    if (input.keyVaultProperties !== undefined)
+    if (keyIdentifier !== undefined)
       throw contradiction(
         keyIdentifierTarget,
         'Only type CustomerKey has a key identifier. Remove keyVaultProperties, or set type to CustomerKey.',
       );
     return { type: 'SystemKey' };
   }
-  if (input.keyVaultProperties === undefined)
+  if (keyIdentifier === undefined)
     throw contradiction(keyIdentifierTarget, 'Type CustomerKey needs keyVaultProperties.keyIdentifier. Add it.');
   return {
     type: 'CustomerKey',
-    keyIdentifier: input.keyVaultProperties.keyIdentifier,
+    keyIdentifier,
     identity: identityOf(input.identity),
   };
 }

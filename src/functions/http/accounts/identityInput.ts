@@ -2,12 +2,13 @@
 
 import * as z from 'zod';
 import { fold } from '../../../core/base/names.ts';
+import { whatItHolds } from '../../../core/base/strangeCharacter.ts';
 import type { KeyVaultIdentity } from '../../../core/customerKey/binding.ts';
 import { orAbsent } from '../../pipeline/lenientInput.ts';
 import { readOnly } from '../secrets/secretJson.ts';
 import { contradiction } from './contradiction.ts';
 
-const guid = z.guid().transform(fold);
+const guid = z.guid('Send a GUID: 8-4-4-4-12 hexadecimal digits, without braces, quotes or spaces.').transform(fold);
 
 export const identity = z.strictObject({
   useSystemAssignedIdentity: z.boolean(),
@@ -49,7 +50,7 @@ export function identityOf(
   if (userAssignedIdentity === undefined || !userAssigned.test(userAssignedIdentity))
     throw contradiction(
       `${target}.userAssignedIdentity`,
-      'This must be the resource id of a user-assigned identity: /subscriptions/{id}/resourceGroups/{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}. A client id or an object id does not name it.',
+      `This must be the resource id of a user-assigned identity: /subscriptions/{id}/resourceGroups/{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}. A client id or an object id does not name it.${whatItHolds(userAssignedIdentity ?? '', /[^\w\-.()/]/)}`,
     );
   if (federatedIdentityClientId === undefined) return { useSystemAssignedIdentity, userAssignedIdentity };
   if (tenantId === undefined)

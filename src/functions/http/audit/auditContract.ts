@@ -1,6 +1,7 @@
 /** The contracts of the audit: entries as they are stored, and the findings of a verification. */
 import * as z from 'zod';
-import { type AuditEntry, auditTypes, shownEntry } from '../../../core/audit/auditEntry.ts';
+import { type AuditEntry, shownEntry } from '../../../core/audit/auditEntry.ts';
+import { auditTypes } from '../../../core/audit/auditFacts.ts';
 import { auditFacts } from '../../../core/audit/auditFactsSchema.ts';
 import { flawNames } from '../../../core/audit/chainCheck.ts';
 import {

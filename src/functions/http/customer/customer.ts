@@ -34,8 +34,8 @@ function ownPosition(request: HttpRequest, owner: string): IndexPosition | undef
   throw new Refusal('InvalidParameter', '$skipToken is not one that a nextLink carried.', { target: '$skipToken' });
 }
 
-const keysAPage = 50;
-const accountsAPage = 20;
+const keysPerPage = 50;
+const accountsPerPage = 20;
 const waitSeconds = 0;
 
 const seconds = (ms: number): number => Math.round(ms / 1000);
@@ -44,7 +44,7 @@ const keys: RouteHandler = async (call) => {
   const { request, service } = call;
   const { owner } = linkOf(call);
   const { policy } = service;
-  const page = await listKeys({ owner }, keysAPage, ownPosition(request, owner), service);
+  const page = await listKeys({ owner }, keysPerPage, ownPosition(request, owner), service);
   const bounds = {
     disabledSeconds: seconds(blockBoundMs('KeyDisabled', policy)),
     deletedSeconds: seconds(blockBoundMs('KeyNotFound', policy)),
@@ -58,7 +58,7 @@ const keys: RouteHandler = async (call) => {
 const receipts: RouteHandler = async (call) => {
   const { request, service } = call;
   const { owner } = linkOf(call);
-  const page = await listIndexedAccounts({ owner }, accountsAPage, ownPosition(request, owner), service);
+  const page = await listIndexedAccounts({ owner }, accountsPerPage, ownPosition(request, owner), service);
   const found: { account: string; accountId: string; sequence: number; receipt: string }[] = [];
   for (const { account } of page.accounts)
     for (const receipt of await revocationReceipts(account.name, account.instanceId, service))

@@ -3,7 +3,7 @@ import type { HttpRequest } from '@azure/functions';
 import * as z from 'zod';
 import { isGuid, parseOwner } from '../../../core/base/names.ts';
 import { iso } from '../../../core/base/time.ts';
-import { createLink, mostLinkHours, revokeLink } from '../../../core/customerPage/customerLink.ts';
+import { createLink, maxLinkHours, revokeLink } from '../../../core/customerPage/customerLink.ts';
 import type { CustomerLink } from '../../../core/customerPage/ports.ts';
 import type { RouteHandler } from '../../pipeline/call.ts';
 import { guid, owner, time } from '../../pipeline/contractParts.ts';
@@ -15,10 +15,10 @@ import { identity, identityOf } from '../accounts/identityInput.ts';
 
 const defaultHours = 24;
 
-const input = { hours: orAbsent(z.int().min(1).max(mostLinkHours)), identity: orAbsent(identity) };
+const input = { hours: orAbsent(z.int().min(1).max(maxLinkHours)), identity: orAbsent(identity) };
 const body = z.strictObject(input).meta({
   id: 'CustomerLinkInput',
-  description: `hours: how long the link works, ${mostLinkHours} at most. Absent: ${defaultHours}. identity: the one through which the customer's first key will be used, as in an account.`,
+  description: `hours: how long the link works, ${maxLinkHours} at most. Absent: ${defaultHours}. identity: the one through which the customer's first key will be used, as in an account.`,
   examples: [{}, { hours: 48 }],
 });
 

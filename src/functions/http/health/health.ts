@@ -138,14 +138,14 @@ const withoutSettings = (names: readonly string[]): HttpResponseInit =>
   answerOf(503, { status: 'notReady', settings: { status: 'failed', names: [...names] }, parts: [] });
 
 function answer(
-  { isReady, parts, sweep, keys, poisoned, dailyPass, passes, announcements }: Readiness,
+  { isReady, checks, sweep, keys, poisoned, dailyPass, passes, announcements }: Readiness,
   { clock }: Service,
 ): HttpResponseInit {
   const { lastSweptAt } = sweep ?? {};
   return answerOf(isReady ? 200 : 503, {
     status: isReady ? 'ready' : 'notReady',
     settings: { status: 'ok', names: [] },
-    parts: parts.map(renderPart),
+    parts: checks.map(renderCheck),
     ...(lastSweptAt === undefined ? {} : { sweep: ageOf(lastSweptAt, clock.now()) }),
     ...(keys === undefined ? {} : { keys: renderKeys(keys) }),
     ...defined({
@@ -178,9 +178,9 @@ const renderPass = <Pass extends DailyProgress | PassProgress>({ startedAt, expe
   ...defined({ expectedEndAt: expectedEndAt === undefined ? undefined : iso(expectedEndAt) }),
 });
 
-const renderPart = (part: HealthCheckResult) => ({
-  ...part,
-  ...(part.cause === undefined ? {} : { meaning: meaningOfFailure(part.cause) }),
+const renderCheck = (check: HealthCheckResult) => ({
+  ...check,
+  ...(check.cause === undefined ? {} : { meaning: meaningOfFailure(check.cause) }),
 });
 
 function meaningOfFailure(cause: HealthFailure): string {

@@ -1,6 +1,6 @@
 /** The overview: accounts by what is the matter with them, keys, an owner, and one time line over all chains. */
 import type { VerificationState } from '../../../core/attestation/ports.ts';
-import { auditTypes } from '../../../core/audit/auditEntry.ts';
+import { auditTypes } from '../../../core/audit/auditFacts.ts';
 import { causes } from '../../../core/base/causes.ts';
 import { defined } from '../../../core/base/defined.ts';
 import { Refusal } from '../../../core/base/errors.ts';
@@ -15,9 +15,10 @@ import { readTimeline } from '../../../core/overview/timeline.ts';
 import type { RouteHandler } from '../../pipeline/call.ts';
 import { pageSizeOf } from '../../pipeline/requestParams.ts';
 import type { Route } from '../../pipeline/route.ts';
-import { orders, overviewContracts, servedValues, states, statuses } from './overviewContract.ts';
+import { overviewContracts, servedValues, states, statuses } from './overviewContract.ts';
 import { renderCounts, renderListedAccount, renderListedKey } from './overviewJson.ts';
 import { choiceIn, keyIn, nameIn, nextLinkTo, ownerIn, positionIn, timeIn, tokenOf } from './overviewParams.ts';
+import { orders } from './timelineContract.ts';
 
 const accountsRoute: RouteHandler = async ({ request, service }) => {
   const filter = defined({

@@ -7,8 +7,14 @@ import { Refusal } from '../../../core/base/errors.ts';
 import { fold } from '../../../core/base/names.ts';
 import { type EpochMs, iso } from '../../../core/base/time.ts';
 import { type RingName, ringNames } from '../../../core/base/vocabulary.ts';
-import { bornAt, generationsOf, type RingRotation, type StoredRing, sealingOf } from '../../../core/rings/ring.ts';
 import { nextRotationAt, requestRotation } from '../../../core/rings/rotateRing.ts';
+import {
+  createdAtOf,
+  generationsOf,
+  type RingRotation,
+  type StoredRing,
+  sealingOf,
+} from '../../../core/rings/storedRing.ts';
 import type { Service } from '../../../core/service.ts';
 import type { RouteHandler } from '../../pipeline/call.ts';
 import type { Contract, Route } from '../../pipeline/route.ts';
@@ -124,12 +130,12 @@ function render(ring: RingName, stored: StoredRing, { policy }: Pick<Service, 'p
   return {
     ring,
     sealing,
-    ...timeOf('since', stored.state?.value.since ?? bornAt(stored, sealing)),
+    ...timeOf('since', stored.state?.value.since ?? createdAtOf(stored, sealing)),
     ...timeOf('nextRotationAt', nextRotationAt(stored, policy)),
     generations: generationsOf(stored).map((generation) => {
       const rows = stored.rows.filter((row) => row.generation === generation);
       const keys = (role: string) => rows.filter((row) => row.role === role).map((row) => row.key);
-      const created = timeOf('createdAt', bornAt(stored, generation));
+      const created = timeOf('createdAt', createdAtOf(stored, generation));
       return { generation, ...created, keys: keys('operator'), recoveryKeys: keys('recovery') };
     }),
     ...(rotation === undefined ? {} : { rotation: renderRotation(rotation) }),

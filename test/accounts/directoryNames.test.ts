@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { boundOf } from '../../src/core/accounts/account.ts';
 import { deleteAccount } from '../../src/core/accounts/deleteAccount.ts';
-import { removeLeftNames } from '../../src/core/accounts/leftNames.ts';
+import { removeStaleNames } from '../../src/core/accounts/directoryNames.ts';
 import type { DirectoryRow } from '../../src/core/accounts/ports.ts';
 import { putAccount } from '../../src/core/accounts/putAccount.ts';
 import { listAccounts, listAccountsOf } from '../../src/core/accounts/readAccount.ts';
@@ -28,7 +28,7 @@ function create(name: string, keyIdentifier: string, more: { place?: ArmPath } =
 
 async function dailyNames(service: Service = world.lab.service): Promise<void> {
   let after: string | undefined;
-  do after = await removeLeftNames(after, service);
+  do after = await removeStaleNames(after, service);
   while (after !== undefined);
 }
 

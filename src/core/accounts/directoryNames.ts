@@ -15,36 +15,36 @@ import type { DirectoryRow } from './ports.ts';
 type NameDeps = Pick<AccountsDeps, 'accounts' | 'directory'>;
 
 /** The name without an account among all accounts. The row of its subscription stays for the daily pass. */
-export async function removeLeftName(name: string, service: NameDeps): Promise<void> {
-  const row = await service.directory.find(name);
-  if (row !== undefined && (await isLeft({ ...row, name }, service))) await service.directory.remove(name, row.etag);
+export async function removeStaleName(name: string, deps: NameDeps): Promise<void> {
+  const row = await deps.directory.find(name);
+  if (row !== undefined && (await isStale({ ...row, name }, deps))) await deps.directory.remove(name, row.etag);
 }
 
-const rowsAPage = 1000;
+const rowsPerPage = 1000;
 const rowsAtOnce = 16;
 
 /** One page over all rows of the directory; where to continue, or undefined at the end. */
-export async function removeLeftNames(after: string | undefined, service: NameDeps): Promise<string | undefined> {
-  const { rows, next } = await service.directory.rows(rowsAPage, after);
+export async function removeStaleNames(after: string | undefined, deps: NameDeps): Promise<string | undefined> {
+  const { rows, next } = await deps.directory.rows(rowsPerPage, after);
   const limit = pLimit(rowsAtOnce);
-  const results = await Promise.allSettled(rows.map((row) => limit(() => removeUnlessNamed(row, service))));
+  const results = await Promise.allSettled(rows.map((row) => limit(() => removeUnlessNamed(row, deps))));
   // All have ended: nothing runs on when the message fails.
   for (const result of results) if (result.status === 'rejected') throw result.reason;
   return next;
 }
 
-async function removeUnlessNamed(row: DirectoryRow, service: NameDeps): Promise<void> {
-  const stored = await unlessDamaged(service.accounts.read(row.name));
+async function removeUnlessNamed(row: DirectoryRow, deps: NameDeps): Promise<void> {
+  const stored = await unlessDamaged(deps.accounts.read(row.name));
   if (stored === 'damaged' || stored?.value.lifecycle === 'deleting') return;
   const isThere = stored !== undefined && (row.place === undefined || isSameArmPath(stored.value.place, row.place));
-  if (!isThere && (await isLeft(row, service))) await service.directory.remove(row.name, row.etag, row.place);
+  if (!isThere && (await isStale(row, deps))) await deps.directory.remove(row.name, row.etag, row.place);
 }
 
 /**
  * A creation writes the name before the record, and after an earlier account of the name has its tombstone. So a row
  * from before the tombstone belongs to the deleted account. Otherwise the row stays until no writer can be this slow.
  */
-async function isLeft(
+async function isStale(
   { name, writtenAt, ageMs }: Pick<DirectoryRow, 'name' | 'writtenAt' | 'ageMs'>,
   { accounts }: NameDeps,
 ): Promise<boolean> {
