@@ -30,7 +30,10 @@ const forwarded = {
 };
 
 const [entry = '', name] = process.argv.slice(2);
-const registration = createRegistration(() => undefined);
+const registration = createRegistration(
+  () => undefined,
+  () => undefined,
+);
 installFunctionsCore();
 
 const began = performance.now();

@@ -4,6 +4,7 @@ import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Answer } from '../../src/local/client.ts';
 import { location } from '../../src/local/operator.ts';
 import { anyText } from '../anyText.ts';
+import { isExhaustive } from '../exhaustive.ts';
 import {
   accountOf,
   customerKey,
@@ -455,7 +456,7 @@ describe('any JSON', () => {
         expect([code, message]).toEqual([expect.stringMatching(/^[A-Za-z]+$/), expect.stringMatching(/\S/)]);
         if (answer.status === 400) expect(target).toEqual(expect.any(String));
       }),
-      { numRuns: 200, endOnFailure: false },
+      { numRuns: isExhaustive ? 500 : 100, endOnFailure: false },
     );
   });
 });

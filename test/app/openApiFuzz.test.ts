@@ -1,5 +1,5 @@
 /**
- * Sends 1,000 requests, in an exhaustive run 5,000, to the running app. They are generated from the document, and each
+ * Sends 500 requests, in an exhaustive run 5,000, to the running app. They are generated from the document, and each
  * response must be in the document.
  * `OPENAPI_FUZZ_SEED=n` repeats the requests of an earlier run.
  */
@@ -14,7 +14,7 @@ import { type Judge, judgeBy, type Seen } from './openApi/judge.ts';
 import { got, newAccount, useStack, vaultWithKey, withCustomerKey } from './support.ts';
 
 const seed = Number(process.env.OPENAPI_FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
-const batches = isExhaustive ? 250 : 50;
+const batches = isExhaustive ? 250 : 25;
 const atOnce = 20;
 // As on Azure, links have the app's own name. On a development machine, a call to another Host gets relative ones.
 const world = useStack({ settings: { KEYWARD_PUBLIC_BASE_URL: 'https://keyward.example' } });
@@ -127,10 +127,10 @@ test('generated requests, valid, nearly valid and hostile, get no 5xx, no missin
   const { numRuns, errorInstance } = await fc.check(property, { numRuns: batches, endOnFailure: true, seed });
   expect(found.join('\n'), `OPENAPI_FUZZ_SEED=${seed}`).toBe('');
   expect(errorInstance, `OPENAPI_FUZZ_SEED=${seed}`).toBeNull();
-  expect(numRuns * atOnce).toBe(isExhaustive ? 5_000 : 1_000);
-  // The gates admitted some requests and refused others. Of 1,000 requests, about 7 create and 2 fail a precondition:
-  // a run without any of those is rare, but no fault.
-  for (const status of isExhaustive ? [200, 201, 204, 400, 404, 412] : [200, 204, 400, 404])
+  expect(numRuns * atOnce).toBe(isExhaustive ? 5_000 : 500);
+  // The gates admitted some requests and refused others. Of 500 requests, about 9 delete, 3 create and 1 fails a
+  // precondition: a run without any of those is no fault.
+  for (const status of isExhaustive ? [200, 201, 204, 400, 404, 412] : [200, 400, 404])
     expect(statuses.get(status), `${status} with OPENAPI_FUZZ_SEED=${seed}`).toBeGreaterThan(0);
 }, 300_000);
 

@@ -81,7 +81,7 @@ const loadAndTell = `
 describe('the package in the host', () => {
   const world = useStack({ appDir, settings: { KEYWARD_LOOK_SPACING_SECONDS: '1' } });
   const ran = (name: string) =>
-    world.records.filter((one) => one.functionName === name && one.message === 'Executed: succeeded').length;
+    world.records.filter(({ message }) => message.startsWith(`Executed 'Functions.${name}' (Succeeded,`)).length;
 
   afterAll(() => rm(appDir, { recursive: true, force: true }));
 

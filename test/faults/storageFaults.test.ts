@@ -5,8 +5,8 @@
  *
  * The tables are in memory, because Azurite takes half of the time. The table emulator's contract suite compares it
  * with Azurite for every kind of request that the app sends. The operations that commit in different ways run on
- * Azurite too. Kinds of faults take turns from call to call. An exhaustive run injects every kind at every call in
- * memory, and runs every operation on Azurite.
+ * Azurite too. Kinds of faults take turns from call to call, and every second call gets one. An exhaustive run
+ * injects every kind at every call in memory, and runs every operation on Azurite.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -106,7 +106,10 @@ async function expectSameState(operation: Operation, { benches, turn, isWhole }:
   expect(methods.some((method) => method !== 'GET')).toBe(true);
   const expected = await stateOf(reference, reader(bench.witness));
 
-  const todo = methods.flatMap((method, index) =>
+  const faulty = methods
+    .map((method, index) => ({ method, index }))
+    .filter(({ index }) => isExhaustive || (turn + index) % 2 === 0);
+  const todo = faulty.flatMap(({ method, index }) =>
     faultsFor(method, turn + index, isWhole).map((fault) => ({ at: index + 1, fault })),
   );
   const wrong: Outcome[] = [];
@@ -148,7 +151,7 @@ describe('INV-1, INV-6, INV-7: after a storage fault at any call and one retry o
   );
 
   test('the storage faults number hundreds', () => {
-    expect(cases).toBeGreaterThan(isExhaustive ? 1000 : 200);
+    expect(cases).toBeGreaterThan(isExhaustive ? 1000 : 100);
   });
 
   test('the service’s own chain, with the releases of claims, is whole after all storage faults', () =>

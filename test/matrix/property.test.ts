@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { clearFaults } from '../../src/local/matrix/row.ts';
+import { isExhaustive } from '../exhaustive.ts';
 import { minute, second, useStage } from './support.ts';
 
 const world = useStage();
 
-const vaults = 15;
+const vaults = isExhaustive ? 15 : 6;
 const answersEach = 12;
 /** Of a gap between two counted denials, at most twice the interval between the looks at a suspect key counts. */
 const countedGap = 20 * second;

@@ -87,7 +87,10 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const keys = createKeys(options.keys);
   const log = createLog(options.onLog ?? printWarnings);
   const failed = (error: unknown) => log('error', 'Host', error instanceof Error ? (error.stack ?? '') : String(error));
-  const registration: Registration = createRegistration(appLog(log, () => registration));
+  const registration: Registration = createRegistration(
+    appLog(log, () => registration),
+    (level, line) => log(level, 'Host.Function.Console', line),
+  );
   const appHookData = {};
 
   /** The steps that undo the start, in reverse order, also after a failed start. */

@@ -9,6 +9,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { LoadedFunction } from './functionInfo.ts';
 import { insideApp } from './functionsCore.ts';
+import { type InvocationRecords, recordsOf } from './invocationRecords.ts';
 import { type InvocationName, type Log, runAs } from './logs.ts';
 import type { Registration } from './registration.ts';
 import type { CoreInvocationContext, FunctionCallback, InvocationResponse, TypedData } from './rpc.ts';
@@ -29,6 +30,8 @@ export type Outcome =
 export interface Invoker {
   /** Never rejects: each trigger decides what a failure means. */
   invoke(target: LoadedFunction, invocation: Invocation): Promise<Outcome>;
+  /** An invocation whose data does not bind, so that it fails before the app has it. */
+  fail(target: LoadedFunction, error: Error): Outcome;
   readonly inFlight: number;
   /** Resolves when no invocation is in flight. */
   idle(): Promise<void>;
@@ -82,9 +85,6 @@ async function runModel(
   return await model.getResponse(context, post.result);
 }
 
-const describeError = (error: unknown): string =>
-  error instanceof Error ? (error.stack ?? error.message) : String(error);
-
 export function createInvoker(
   registration: Registration,
   appHookData: object,
@@ -95,19 +95,18 @@ export function createInvoker(
   let worker = new AbortController();
 
   /** The result, or a rejection as soon as the worker would be restarted. */
-  async function untilRestart<T>(name: InvocationName, work: Promise<T>): Promise<T> {
+  async function untilRestart<T>(records: InvocationRecords, work: Promise<T>): Promise<T> {
     const { signal } = worker;
     const { promise: restarted, reject } = Promise.withResolvers<never>();
     const onAbort = () => reject(signal.reason);
     signal.addEventListener('abort', onAbort);
-    const expire = () => {
-      const message = `Timeout of ${timeoutMs} ms exceeded by '${name.functionName}' (${name.invocationId})`;
-      log('error', 'Host.Results', message, name);
+    const expire = (ms: number) => {
+      const message = records.timedOut(ms);
       const before = worker;
       worker = new AbortController();
-      before.abort(new Error(`${message}: the host restarts the worker`));
+      before.abort(new Error(`${message} The host restarts the worker.`));
     };
-    const timer = timeoutMs === undefined ? undefined : setTimeout(expire, timeoutMs);
+    const timer = timeoutMs === undefined ? undefined : setTimeout(expire, timeoutMs, timeoutMs);
     work.catch(() => undefined);
     try {
       return await Promise.race([work, restarted]);
@@ -136,17 +135,17 @@ export function createInvoker(
       state: undefined,
       log: (level, category, message) => registration.log(level, category, message),
     };
-    const category = `Function.${metadata.name}`;
-    log('information', category, 'Executing', name);
+    const records = recordsOf(target.info, name, log);
+    records.started();
     try {
       const work = insideApp(registration, () =>
         runAs(name, () => runModel(registration, core, callback, appHookData)),
       );
-      const response = await untilRestart(name, work);
-      log('information', category, 'Executed: succeeded', name);
+      const response = await untilRestart(records, work);
+      records.succeeded();
       return { kind: 'Succeeded', invocationId, response };
     } catch (error) {
-      log('error', category, `Executed: failed: ${describeError(error)}`, name);
+      records.failed(error);
       return { kind: 'Failed', invocationId, error };
     }
   }
@@ -156,6 +155,13 @@ export function createInvoker(
       const promise = run(target, invocation);
       running.add(promise);
       return promise.finally(() => running.delete(promise));
+    },
+    fail(target, error) {
+      const name = { functionName: target.info.name, invocationId: randomUUID() };
+      const records = recordsOf(target.info, name, log);
+      records.started();
+      records.failed(error);
+      return { kind: 'Failed', invocationId: name.invocationId, error };
     },
     get inFlight() {
       return running.size;

@@ -1,8 +1,8 @@
 /**
  * Log records of the app and of this host. A record of the app names its function but not its invocation, because the
  * real host exports logs without scopes (host.json `telemetryMode: OpenTelemetry`): a line has an invocation id only if
- * the app writes one into it. While a host runs, `console.*` of app code becomes a record too, and other code retains
- * its console.
+ * the app writes one into it. While a host runs, each line of `console.*` of app code becomes a record that names no
+ * function, because the real host reads it from the output of the worker process. Other code retains its console.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { format } from 'node:util';
@@ -12,7 +12,10 @@ import type { LogLevel } from './rpc.ts';
 
 export interface LogRecord {
   level: LogLevel;
-  /** As in Application Insights: `Function.NAME.User` for the app's records, `Function.NAME`, `Host.…`. */
+  /**
+   * As in Application Insights: `Function.NAME.User` for the app's records, `Host.Function.Console` for its console,
+   * `Function.NAME` and `Host.…` for the host's.
+   */
   category: string;
   message: string;
   functionName?: string;
@@ -83,26 +86,28 @@ export function appLog(log: Log, registration: () => Registration): Registration
   };
 }
 
-const consoleLevels = {
-  log: 'information',
-  info: 'information',
-  warn: 'warning',
-  error: 'error',
-  debug: 'debug',
-  trace: 'trace',
-} as const satisfies Record<string, LogLevel>;
+const consoleMethods = ['log', 'info', 'debug', 'warn', 'error', 'trace'] as const;
+/** The methods that Node writes to standard error. */
+const errorMethods: readonly string[] = ['warn', 'error', 'trace'];
+
+/** The real host reads the level of a line on standard error from its words (WorkerProcess.OnErrorDataReceived). */
+function consoleLevel(method: string, line: string): LogLevel {
+  if (!errorMethods.includes(method)) return 'information';
+  if (/warn/i.test(line)) return 'warning';
+  return /error|fail|severe|unhandled exception/i.test(line) ? 'error' : 'information';
+}
 
 let users = 0;
 let restore: (() => void) | undefined;
 
 function patchConsole(): () => void {
   const undo: (() => void)[] = [];
-  for (const method of Object.keys(consoleLevels) as (keyof typeof consoleLevels)[]) {
+  for (const method of consoleMethods) {
     const original = console[method];
     console[method] = (...args: unknown[]) => {
       const app = currentApp();
-      if (app === undefined) original.apply(console, args);
-      else app.log(consoleLevels[method], 'user', format(...args));
+      if (app === undefined) return original.apply(console, args);
+      for (const line of format(...args).split('\n')) app.logConsole(consoleLevel(method, line), line);
     };
     undo.push(() => {
       console[method] = original;

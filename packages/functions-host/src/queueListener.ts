@@ -78,11 +78,11 @@ export function startListener(
   invoker: Invoker,
   log: Log,
 ): QueueListener {
-  const { name, queueName } = target.info;
+  const { queueName } = target.info;
   const queue = service.getQueueClient(queueName);
   const poison = service.getQueueClient(`${queueName}-poison`);
-  const category = `Function.${name}`;
-  const warn = (text: string) => log('warning', category, text);
+  // Of all queue functions (QueueProcessorOptions).
+  const warn = (text: string) => log('warning', 'Host.Triggers.Queue', text);
   const abandoned = new AbortController();
   const abortSignal = abandoned.signal;
   let stopping = false;
@@ -118,10 +118,13 @@ export function startListener(
           await queue.updateMessage(messageId, receipt, undefined, seconds(delayMs));
           return;
         case 'Poison':
+          // The SDK's words, which it also logs for a message that is not base64, at its first delivery.
+          warn(
+            `Message has reached MaxDequeueCount of ${options.maxDequeueCount}. Moving message to queue '${poison.name}'.`,
+          );
           await poison.createIfNotExists();
           await poison.sendMessage(message.messageText);
           await queue.deleteMessage(messageId, receipt);
-          warn(`message ${messageId} was moved to ${poison.name} after ${message.dequeueCount} attempts`);
       }
     } catch (error) {
       // 404: another instance has received or deleted it since, as at-least-once delivery permits.
@@ -134,18 +137,12 @@ export function startListener(
     const rules = { name: queueName, maxDequeueCount: options.maxDequeueCount };
     const decoded = decodeText(message.messageText, options.messageEncoding);
     const unrun = stepBeforeRun(decoded, message.dequeueCount, rules);
-    if (unrun !== undefined) {
-      if (decoded.kind === 'NotBase64') {
-        log('error', category, `message ${message.messageId} of ${queueName} is not base64, as host.json requires`);
-      }
-      return carryOut(unrun, message, message.popReceipt);
-    }
-    if (decoded.kind !== 'Text') {
-      log('error', category, `Executed: failed: message ${message.messageId} of ${queueName} is not UTF-8`);
-      return carryOut(stepAfterRun(false, message.dequeueCount, rules), message, message.popReceipt);
-    }
+    if (unrun !== undefined) return carryOut(unrun, message, message.popReceipt);
     const hidden = renewInvisibility(queue, message, options.processingVisibilityMs, abortSignal, warn);
-    const outcome = await invoker.invoke(target, messageInvocation(message, decoded.text));
+    const outcome =
+      decoded.kind === 'Text'
+        ? await invoker.invoke(target, messageInvocation(message, decoded.text))
+        : invoker.fail(target, new Error('Exception binding parameter: the message is not UTF-8'));
     const receipt = await hidden.end();
     return carryOut(stepAfterRun(outcome.kind === 'Succeeded', message.dequeueCount, rules), message, receipt);
   }

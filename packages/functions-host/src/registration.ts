@@ -18,12 +18,14 @@ export interface Disposable {
 }
 
 export type RegistrationLog = (level: LogLevel, category: LogCategory, message: string) => void;
+export type ConsoleLog = (level: LogLevel, line: string) => void;
 
 export interface Registration {
   /** By name as written; names that differ only in case are refused. */
   readonly functions: ReadonlyMap<string, Registered>;
   readonly model: ProgrammingModel | undefined;
   readonly log: RegistrationLog;
+  readonly logConsole: ConsoleLog;
   /** True once the app's `@azure/functions` has loaded the core API of this host. */
   coreRequired: boolean;
   register(metadata: FunctionMetadata, callback: FunctionCallback): Disposable;
@@ -47,7 +49,7 @@ function problemWithNames(metadata: FunctionMetadata): string | undefined {
   return bad === undefined ? undefined : `function '${name}': '${bad}' is not a binding name: letters and digits only`;
 }
 
-export function createRegistration(log: RegistrationLog): Registration {
+export function createRegistration(log: RegistrationLog, logConsole: ConsoleLog): Registration {
   const functions = new Map<string, Registered>();
   const hooks = new Map<HookName, HookCallback[]>(hookNames.map((name) => [name, []]));
   let model: ProgrammingModel | undefined;
@@ -56,6 +58,7 @@ export function createRegistration(log: RegistrationLog): Registration {
   return {
     functions,
     log,
+    logConsole,
     coreRequired: false,
     get model() {
       return model;

@@ -126,7 +126,7 @@ describe('a request', () => {
 
   test('an invocation beyond functionTimeout fails together with every invocation in flight', async () => {
     const { opened, open } = gate();
-    const { host, logged } = await startApp({
+    const { host, records } = await startApp({
       source: `app.http('slow', { authLevel: 'anonymous', handler: () => probe.opened });
         app.http('other', { authLevel: 'anonymous', async handler() { await probe.opened; return { body: 'x' }; } });
         app.http('quick', { authLevel: 'anonymous', handler: () => ({ body: 'x' }) });`,
@@ -137,7 +137,19 @@ describe('a request', () => {
     await new Promise((resolve) => setTimeout(resolve, 100));
     const other = fetch(`${host.url}/api/other`);
     expect([(await slow).status, (await other).status]).toEqual([500, 500]);
-    expect(logged('error')).toContainEqual(expect.stringMatching(/^Timeout of 200 ms exceeded by 'slow'/));
+    // WebJobs SDK 3, FunctionExecutor.OnFunctionTimeout: the id is in the text only.
+    const exceeded =
+      /^Timeout value of 00:00:00.2000000 exceeded by function 'Functions.slow' \(Id: '[-0-9a-f]{36}'\)\. /;
+    const timeouts = records.filter(({ message }) => message.startsWith('Timeout'));
+    expect(timeouts).toEqual([
+      {
+        level: 'error',
+        category: 'Function.slow',
+        functionName: 'slow',
+        message: expect.stringMatching(exceeded),
+        at: expect.any(Number),
+      },
+    ]);
     expect((await fetch(`${host.url}/api/quick`)).status).toBe(200);
     open();
   });

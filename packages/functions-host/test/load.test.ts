@@ -230,26 +230,63 @@ describe('invocation hooks', () => {
 });
 
 describe('logs', () => {
-  test('records of context and console have the function, and the console of other code is unchanged', async () => {
-    const { host, records, logged } = await startApp({
-      source: `console.warn('loading');
-        app.http('talk', { authLevel: 'anonymous', async handler(_, context) {
+  test("the app's records have their function but no invocation id, which the host's records of start and end have in text and field", async () => {
+    const { host, records } = await startApp({
+      source: `app.http('talk', { authLevel: 'anonymous', async handler(_, context) {
           context.log('count', 1);
           await new Promise((resolve) => setTimeout(resolve, 1));
-          console.error('trouble %d', 2);
+          context.error('trouble %d', 2);
           return { body: context.invocationId };
         } });`,
     });
     const invocationId = await (await fetch(`${host.url}/api/talk`)).text();
-    expect(records.filter((record) => record.category === 'Function.talk.User')).toMatchObject([
-      { level: 'information', message: 'count 1', functionName: 'talk', at: expect.any(Number) },
-      { level: 'error', message: 'trouble 2', functionName: 'talk' },
+    const at = expect.any(Number);
+    const user = { category: 'Function.talk.User', functionName: 'talk', at };
+    const ofHost = { level: 'information', category: 'Function.talk', functionName: 'talk', invocationId, at };
+    // The texts of WebJobs SDK 3 (FunctionInstanceLogger).
+    const reason = 'This function was programmatically called via the host APIs.';
+    const ended = new RegExp(`^Executed 'Functions.talk' \\(Succeeded, Id=${invocationId}, Duration=\\d+ms\\)$`);
+    expect(records.filter(({ category }) => category.startsWith('Function.'))).toEqual([
+      { ...ofHost, message: `Executing 'Functions.talk' (Reason='${reason}', Id=${invocationId})` },
+      { ...user, level: 'information', message: 'count 1' },
+      { ...user, level: 'error', message: 'trouble 2' },
+      { ...ofHost, message: expect.stringMatching(ended) },
     ]);
-    // As with OpenTelemetry on Azure, only the host's own records have the invocation id.
-    expect(
-      records.flatMap(({ category, invocationId: id }) => (id === undefined ? [] : [`${category} ${id}`])),
-    ).toEqual([`Function.talk ${invocationId}`, `Function.talk ${invocationId}`]);
-    expect(logged('warning')).toEqual(['loading']);
+  });
+
+  test('the host logs a failed invocation as an error with its id, the error and its stack', async () => {
+    const { host, records } = await startApp({
+      source: `app.http('breaks', { authLevel: 'anonymous', handler() { throw new Error('detail'); } });`,
+    });
+    await fetch(`${host.url}/api/breaks`);
+    const failure = records.filter(({ level }) => level === 'error');
+    expect(failure).toMatchObject([{ category: 'Function.breaks', functionName: 'breaks' }]);
+    const [{ message, invocationId } = { message: '', invocationId: '' }] = failure;
+    expect(message).toMatch(new RegExp(`^Executed 'Functions.breaks' \\(Failed, Id=${invocationId}, Duration=`));
+    expect(message).toMatch(/\nError: detail\n +at /);
+  });
+
+  test('a line on the console of the app is a record without a function, whose level the host reads from its words', async () => {
+    const { host, records } = await startApp({
+      source: `console.warn('loading: a warning');
+        app.http('talk', { authLevel: 'anonymous', handler() {
+          console.log('an error on standard output');
+          console.error('it failed\\nand says more');
+        } });`,
+    });
+    await fetch(`${host.url}/api/talk`);
+    const of = (level: string, message: string) => ({
+      level,
+      category: 'Host.Function.Console',
+      message,
+      at: expect.any(Number),
+    });
+    expect(records.filter(({ category }) => category === 'Host.Function.Console')).toEqual([
+      of('warning', 'loading: a warning'),
+      of('information', 'an error on standard output'),
+      of('error', 'it failed'),
+      of('information', 'and says more'),
+    ]);
     const before = records.length;
     const { info } = console;
     info('a test speaks');

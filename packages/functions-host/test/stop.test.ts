@@ -120,7 +120,7 @@ test('spawnGroups runs HTTP and Event Grid in one process and each other functio
     let calls = 0;
     app.http('count', { authLevel: 'anonymous', handler: () => ({ body: String(++calls) + ' ' + process.pid }) });
     app.eventGrid('onEvent', { handler() { calls++; } });
-    app.timer('tick', { schedule: '0 0 0 1 1 *', handler() { calls++; console.error('tick', process.pid); } });`;
+    app.timer('tick', { schedule: '0 0 0 1 1 *', handler() { calls++; console.warn('a warning of tick', process.pid); } });`;
   const lines: string[] = [];
   const host = await spawnGroups({ appDir: appFolder({ source }), settings: {} }, (text) => lines.push(text));
   onTestFinished(() => host.kill());
@@ -129,7 +129,7 @@ test('spawnGroups runs HTTP and Event Grid in one process and each other functio
   const tick = host.groups.get('function:tick');
   const run = { method: 'POST', headers: { 'x-functions-key': host.keys.master }, body: '{}' };
   expect((await fetch(`${tick?.url}/admin/functions/tick`, run)).status).toBe(202);
-  await eventually(() => lines.join('')).toContain(`tick ${tick?.process.pid}`);
+  await eventually(() => lines.join('')).toContain(`of tick ${tick?.process.pid}`);
   expect((await fetch(`${tick?.url}/api/count`)).status).toBe(404);
   const count = async () => (await fetch(`${host.url}/api/count`)).text();
   expect(await count()).toBe(`1 ${host.groups.get('http')?.process.pid}`);
