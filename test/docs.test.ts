@@ -38,8 +38,8 @@ describe('docs/runbook.md', () => {
   const sections = causeSections(read('docs/runbook.md'));
 
   it('docs/runbook.md has one section for every cause, under its class, and no other', () => {
-    const told = sections.map(({ cause, class: group }) => `${group}/${cause}`);
-    expect(told.toSorted()).toEqual(causes.map((cause) => `${classOf(cause)}/${cause}`).toSorted());
+    const documented = sections.map(({ cause, class: group }) => `${group}/${cause}`);
+    expect(documented.toSorted()).toEqual(causes.map((cause) => `${classOf(cause)}/${cause}`).toSorted());
   });
 
   it.each(sections)('docs/runbook.md names the actor of $cause as the code does', ({ cause, text }) => {
@@ -48,8 +48,8 @@ describe('docs/runbook.md', () => {
   });
 
   it.each(sections)('docs/runbook.md has meaning, actor, action and effect of $cause', ({ text }) => {
-    const told = [...text.matchAll(/^- \*\*([^*]+):\*\*/gm)].map((found) => found[1]);
-    expect(told).toEqual(['Meaning', 'Who acts', 'Do', 'Effect']);
+    const documented = [...text.matchAll(/^- \*\*([^*]+):\*\*/gm)].map((found) => found[1]);
+    expect(documented).toEqual(['Meaning', 'Who acts', 'Do', 'Effect']);
   });
 
   it.each(sections)('docs/runbook.md holds the command of the remedy of $cause', ({ cause, text }) => {
@@ -94,9 +94,9 @@ describe('docs/errors.md', () => {
   });
 
   it.each(errorCodes)('docs/errors.md has meaning and remedy of %s, or links the runbook for a cause', (code) => {
-    const told = rows.find((row) => row[1] === code)?.[4];
+    const documented = rows.find((row) => row[1] === code)?.[4];
     const link = `[runbook](runbook.md#${code.toLowerCase()})`;
-    expect(told).toBe(isCause(code) ? link : `${meaningOfError(code)} | ${remedyOfError(code)}`);
+    expect(documented).toBe(isCause(code) ? link : `${meaningOfError(code)} | ${remedyOfError(code)}`);
   });
 });
 
@@ -105,8 +105,8 @@ describe('docs/settings.md', () => {
 
   it('docs/settings.md names every app role once', () => {
     const [, table = ''] = /^\| app role \|([\s\S]*?)\n\n/m.exec(read('docs/settings.md')) ?? [];
-    const told = [...table.matchAll(/^\| `([\w.]+)` \| /gm)].map((found) => found[1]);
-    expect(told.toSorted()).toEqual(roles.toSorted());
+    const documented = [...table.matchAll(/^\| `([\w.]+)` \| /gm)].map((found) => found[1]);
+    expect(documented.toSorted()).toEqual(roles.toSorted());
   });
 
   it('docs/operator-calls.md lists the checks of the dry run in their order', () => {
@@ -121,8 +121,8 @@ describe('docs/settings.md', () => {
 
   it('docs/audit.md explains every flaw of a chain', () => {
     const [, section = ''] = /^## When a link is broken$([\s\S]*?)^## /m.exec(read('docs/audit.md')) ?? [];
-    const told = [...section.matchAll(/^\| `(\w+)` \| /gm)].map(([, flaw]) => flaw);
-    expect(told).toEqual(flawNames);
+    const documented = [...section.matchAll(/^\| `(\w+)` \| /gm)].map(([, flaw]) => flaw);
+    expect(documented).toEqual(flawNames);
   });
 
   it('docs/settings.md names every setting of the code once, and no other', () => {
@@ -155,7 +155,7 @@ describe('docs/settings.md', () => {
 });
 
 describe('docs/operations.md on logs and metrics', () => {
-  const [, telling = ''] = /^## Telemetry$([\s\S]*?)^## Backup/m.exec(read('docs/operations.md')) ?? [];
+  const [, telemetry = ''] = /^## Telemetry$([\s\S]*?)^## Backup/m.exec(read('docs/operations.md')) ?? [];
   const code = sourceOfApp();
   const literals = (level: string) => [
     ...new Set([...code.matchAll(new RegExp(`\\b${level}\\(\\s*'([^']+)'`, 'g'))].map((found) => found[1] ?? '')),
@@ -163,28 +163,28 @@ describe('docs/operations.md on logs and metrics', () => {
 
   it('docs/operations.md names only log messages of the code, at their level', () => {
     // A row can name several messages of a level, or a line without its level.
-    for (const [, level = '', names = ''] of telling.matchAll(/log (error|warning) ((?:`[A-Z][^`]+`(?:, )?)+)/g)) {
+    for (const [, level = '', names = ''] of telemetry.matchAll(/log (error|warning) ((?:`[A-Z][^`]+`(?:, )?)+)/g)) {
       const written = literals(level === 'error' ? 'error' : 'warn');
       for (const [, name] of names.matchAll(/`([^`]+)`/g)) expect(written).toContain(name);
     }
-    for (const [, name = ''] of telling.matchAll(/(?:the |no |log )line `([A-Z][^`]+)`/g))
+    for (const [, name = ''] of telemetry.matchAll(/(?:the |no |log )line `([A-Z][^`]+)`/g))
       expect(code).toContain(`'${name}'`);
   });
 
   it('docs/operations.md explains every logged error', () => {
-    const explained = [...telling.matchAll(/`([A-Z][^`]+)`/g)].map((found) => found[1]);
+    const explained = [...telemetry.matchAll(/`([A-Z][^`]+)`/g)].map((found) => found[1]);
     const errors = literals('log\\.error');
     expect(errors.length).toBeGreaterThan(5);
     expect(explained).toEqual(expect.arrayContaining(errors));
   });
 
   it('docs/operations.md has a row for every metric, and no other', () => {
-    const rows = [...telling.matchAll(/^\| `(keyward\.[a-z.]+)` \|/gm)].map((found) => found[1]);
+    const rows = [...telemetry.matchAll(/^\| `(keyward\.[a-z.]+)` \|/gm)].map((found) => found[1]);
     const metrics = [...read('src/core/base/metrics.ts').matchAll(/readonly '(keyward\.[a-z.]+)'/g)].map(
       (found) => found[1],
     );
     expect(rows.toSorted()).toEqual(metrics.toSorted());
-    const named = [...telling.matchAll(/`(keyward\.[a-z.]+)`/g)].map((found) => found[1]);
+    const named = [...telemetry.matchAll(/`(keyward\.[a-z.]+)`/g)].map((found) => found[1]);
     expect(metrics).toEqual(expect.arrayContaining(named));
   });
 });
@@ -201,8 +201,8 @@ describe('docs/events.md', () => {
 
   it('docs/events.md explains every field of the schema once, and no other', () => {
     const rows = [...text.matchAll(/^\| ((?:`\w+`(?:, )?)+) \| (?!`Keyward)/gm)].map((found) => found[1] ?? '');
-    const told = rows.flatMap((names) => [...names.matchAll(/`(\w+)`/g)].map((found) => found[1]));
-    expect(told.toSorted()).toEqual(Object.keys(announcementSchema.shape.data.shape).toSorted());
+    const documented = rows.flatMap((names) => [...names.matchAll(/`(\w+)`/g)].map((found) => found[1]));
+    expect(documented.toSorted()).toEqual(Object.keys(announcementSchema.shape.data.shape).toSorted());
   });
 
   it('docs/events.md names only types of audit entries for subscriptions', () => {

@@ -174,8 +174,8 @@ describe('what is announced', () => {
     await got(201, world.api('PUT', '/api/accounts/trouble', withCustomerKey('trouble', key)));
     await Promise.all([grant('DELETE', 'trouble-kv'), grant('DELETE', operatorVault)]);
     try {
-      const told = await announced('trouble', ofKey(key, 'IdentityUnavailable'));
-      expect(told.data).toMatchObject({ cause: 'IdentityUnavailable', actor: { kind: 'keyward' } });
+      const announcement = await announced('trouble', ofKey(key, 'IdentityUnavailable'));
+      expect(announcement.data).toMatchObject({ cause: 'IdentityUnavailable', actor: { kind: 'keyward' } });
       await announced('unreachable', ofKey(key, 'VerdictChanged', 'Unreachable'));
       const looks = async () =>
         (await world.stack.keyVault<{ requests: unknown[] }>('GET', '/requests?vault=trouble-kv')).requests.length;

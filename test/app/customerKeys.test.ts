@@ -304,7 +304,7 @@ describe('INV-10: an account uses only keys of its own owner:', () => {
     await got(201, api('PUT', '/api/accounts/intruder', newAccount('mallory')));
     const { etag } = await accountOf(api, 'intruder');
     const before = await totalRequests(world);
-    const told = new Set<string>();
+    const distinct = new Set<string>();
     for (const key of ['cmk', 'absent', `cmk/${'1'.repeat(32)}`]) {
       for (const host of ['good-kv', 'GOOD-KV']) {
         const input = customerKey(`https://${host}.vault.azure.net/keys/${key}`);
@@ -318,13 +318,13 @@ describe('INV-10: an account uses only keys of its own owner:', () => {
         ];
         for (const { body } of answers) {
           expect(body.error.target).toBe(keyIdentifierTarget);
-          told.add(JSON.stringify(body));
+          distinct.add(JSON.stringify(body));
         }
       }
     }
     // One answer for every request: it must not reveal one customer to another.
-    expect(told.size).toBe(1);
-    for (const secret of ['contoso', 'good-kv']) expect([...told].join()).not.toContain(secret);
+    expect(distinct.size).toBe(1);
+    for (const secret of ['contoso', 'good-kv']) expect([...distinct].join()).not.toContain(secret);
     expect(await totalRequests(world)).toBe(before);
     expect((await accountOf(api, 'intruder')).etag).toBe(etag);
     await refused(404, 'AccountNotFound', api('GET', '/api/accounts/intruder-2'));

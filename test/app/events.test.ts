@@ -152,11 +152,11 @@ describe('INV-5: events select what to look at', () => {
     const { etag } = await accountOf(world.api, 'order-kv');
 
     await world.stack.keyVault('POST', '/events/release', { order: 'reverse' });
-    const told = (await eventsOf('KeyNewVersionCreated')).filter(({ event }) =>
+    const announced = (await eventsOf('KeyNewVersionCreated')).filter(({ event }) =>
       JSON.stringify(event).includes('order-kv'),
     );
-    expect(told).toHaveLength(4);
-    for (const { id } of told) await world.stack.keyVault('POST', `/events/${id}/redeliver`);
+    expect(announced).toHaveLength(4);
+    for (const { id } of announced) await world.stack.keyVault('POST', `/events/${id}/redeliver`);
     await settled('order-kv');
     expect((await accountOf(world.api, 'order-kv')).etag).toBe(etag);
     expect(await versionOf(world.api, 'order-kv')).toBe(latest);

@@ -29,13 +29,14 @@ test('a failed message of either queue is logged, with any content', async () =>
   await give('vault-work', { vault: '0'.repeat(32), requestedBy: 'sweep' });
   await give('daily-pass', { visit: 'announcements', after: 'x'.repeat(2_000) });
   await give('daily-pass', null);
-  const told = [
+  const expectedLines = [
     `Work on a vault was given up {"vault":"${'0'.repeat(32)}"`,
     'Work of the daily pass was given up {"visit":"announcements"',
     'Work of the daily pass was given up {"visit":""',
   ];
-  const missing = async () => told.filter((line) => !world.records.some(({ message }) => message.startsWith(line)));
-  await until('all are told', missing, (left) => left.length === 0);
+  const missing = async () =>
+    expectedLines.filter((line) => !world.records.some(({ message }) => message.startsWith(line)));
+  await until('all are logged', missing, (left) => left.length === 0);
 });
 
 test('readiness names the poison queue of a message that stays, and the commands that show and remove it', async () => {

@@ -40,7 +40,7 @@ const world = useStack({
 
 const seen = new Set<string>();
 const faults: string[] = [];
-let told = '';
+let described = '';
 let judge: Judge;
 let api: Caller;
 
@@ -51,7 +51,7 @@ function recorded(call: Caller): Caller {
     const operation = judge.operationAt(method, new URL(path, 'http://any').pathname);
     if (operation === undefined) throw new Error(`${method} ${path} is not in the document.`);
     const text = answer.body === undefined ? '' : JSON.stringify(answer.body);
-    told += text;
+    described += text;
     seen.add(`${operation.id} ${answer.status}`);
     faults.push(...judge.faultsOf(operation, { ...answer, text }));
     return answer;
@@ -447,5 +447,5 @@ test('every warning of an account was seen, and a damaged secret', () => {
     'olderAccountKeys',
     'KeyMaterialMismatch',
   ];
-  expect(words.filter((word) => !told.includes(word))).toEqual([]);
+  expect(words.filter((word) => !described.includes(word))).toEqual([]);
 });

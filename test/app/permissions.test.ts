@@ -143,12 +143,12 @@ describe('an app role', () => {
 
   test('a caller without the role does not learn whether the account exists, or what is wrong with the call', async () => {
     const api = bearer(await tokenOf(`role-${roles.length}`));
-    const told = [
+    const refusals = [
       await refused(403, 'AuthorizationFailed', api('GET', '/api/accounts/nobody')),
       await refused(403, 'AuthorizationFailed', api('GET', '/api/accounts/-')),
       await refused(403, 'AuthorizationFailed', api('GET', '/api/accounts?$top=nonsense')),
     ];
-    expect(new Set(told.map(({ body }) => body.error.message)).size).toBe(1);
+    expect(new Set(refusals.map(({ body }) => body.error.message)).size).toBe(1);
     await refused(403, 'AuthorizationFailed', api('PUT', '/api/accounts/nobody', 'no json'));
   });
 });

@@ -125,9 +125,9 @@ describe('a sensitive call that is refused', () => {
     await refused(403, 'CustomerKeyInaccessible', change('no json'));
     expect(await refusedIn('accounts/lost')).toEqual([]);
     await refused(403, 'CustomerKeyInaccessible', change(customerKey('https://lost-2-kv.vault.azure.net/keys/cmk')));
-    const told = { asked: 'ChangeKeyWhileInaccessible', code: 'CustomerKeyInaccessible' };
+    const facts = { asked: 'ChangeKeyWhileInaccessible', code: 'CustomerKeyInaccessible' };
     expect(await refusedIn('accounts/lost')).toMatchObject([
-      { ...told, key: 'https://lost-2-kv.vault.azure.net/keys/cmk', actor: { id: writer.id } },
+      { ...facts, key: 'https://lost-2-kv.vault.azure.net/keys/cmk', actor: { id: writer.id } },
     ]);
   });
 

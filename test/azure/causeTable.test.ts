@@ -12,7 +12,7 @@ const documented: [string, WireRecord, Cause][] = [
   ['a disabled key', forbidden('KeyDisabled'), 'KeyDisabled'],
   ['no role on the key', forbidden('ForbiddenByRbac'), 'KeyPermissionDenied'],
   ['no access policy', forbidden('AccessDenied'), 'KeyPermissionDenied'],
-  ['no access policy, as told in 2021', forbidden('ForbiddenByPolicy'), 'KeyPermissionDenied'],
+  ['no access policy, as it was reported in 2021', forbidden('ForbiddenByPolicy'), 'KeyPermissionDenied'],
   ['unwrapKey not among key_ops', forbidden('KeyOperationForbidden'), 'KeyOperationNotAllowed'],
   ['a key that is not there', { status: 404, code: 'KeyNotFound' }, 'KeyNotFound'],
   ['a name that does not exist here or in public', { networkCode: 'ENOTFOUND', isNameGone: true }, 'VaultNotFound'],

@@ -35,10 +35,10 @@ beforeAll(async () => {
     for await (const chunk of request) body += chunk;
     const seen = { method: request.method ?? '', url: request.url ?? '', headers: request.headers, body };
     received.push(seen);
-    const told = answer(seen);
-    if (told === 'hangUp') return void request.socket.destroy();
-    if (told === 'silence') return;
-    response.writeHead(told.status ?? 200, told.headers).end(told.body ?? '{}');
+    const given = answer(seen);
+    if (given === 'hangUp') return void request.socket.destroy();
+    if (given === 'silence') return;
+    response.writeHead(given.status ?? 200, given.headers).end(given.body ?? '{}');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   here = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -63,8 +63,8 @@ const get = (url: string, options: { token?: string; abortSignal?: AbortSignal }
 answer = () => ({});
 
 /** Makes one call as the SDK does, and returns its record. */
-const wireOf = async (told: Answer): Promise<WireRecord> => {
-  answer = () => told;
+const wireOf = async (given: Answer): Promise<WireRecord> => {
+  answer = () => given;
   return (await recorded(() => rerouting().sendRequest(get(key, { token: 't' })))).wire;
 };
 const error = (body: object): string => JSON.stringify({ error: body });
@@ -308,8 +308,8 @@ describe('the record of a call', () => {
       { status: 429, headers: { 'retry-after': 'Wed, 21 Oct 2026 07:28:00 GMT' } },
       { status: 429 },
     ],
-  ])('the record of a call reads %s', async (_, told, expected) => {
-    expect(await wireOf(told)).toEqual(expected);
+  ])('the record of a call reads %s', async (_, given, expected) => {
+    expect(await wireOf(given)).toEqual(expected);
   });
 
   it('the record of a call shows a broken connection', async () => {
@@ -377,8 +377,8 @@ describe('the principal of a call', () => {
 describe('a body', () => {
   const limit = 256 * 1024;
   const gzip = { 'content-encoding': 'gzip' };
-  const sentWithGzip = async (told: Answer) => {
-    answer = () => told;
+  const sentWithGzip = async (given: Answer) => {
+    answer = () => given;
     const request = get(key, { token: 't' });
     request.headers.set('accept-encoding', 'gzip,deflate');
     return recorded(() => rerouting().sendRequest(request));
@@ -388,8 +388,8 @@ describe('a body', () => {
   it.each([
     ['of 256 KiB', { body: bodyOf(limit) }],
     ['of 256 KiB once decompressed', { headers: gzip, body: gzipSync(bodyOf(limit)) }],
-  ])('a body is read: %s', async (_, told) => {
-    const { wire, body } = await sentWithGzip(told);
+  ])('a body is read: %s', async (_, given) => {
+    const { wire, body } = await sentWithGzip(given);
     expect(wire).toEqual({ status: 200 });
     expect(body).toEqual({ kid: 'x'.repeat(limit - 10) });
   });
@@ -397,9 +397,9 @@ describe('a body', () => {
   it.each([
     ['one byte longer', { body: bodyOf(limit + 1) }],
     ['of 300 MB from 300 KB', { headers: gzip, body: gzipSync(Buffer.alloc(300_000_000)) }],
-  ])('a body is refused, and its bytes are not collected: %s', async (_, told) => {
+  ])('a body is refused, and its bytes are not collected: %s', async (_, given) => {
     const before = process.memoryUsage().rss;
-    expect((await sentWithGzip(told)).wire).toEqual({ networkCode: 'BODY_TOO_LARGE' });
+    expect((await sentWithGzip(given)).wire).toEqual({ networkCode: 'BODY_TOO_LARGE' });
     expect(process.memoryUsage().rss - before).toBeLessThan(50_000_000);
   });
 

@@ -164,7 +164,7 @@ describe('KEYWARD_ANNOUNCEMENTS_ENDPOINT', () => {
     ['a name', 'my-topic', undefined],
     ['nothing', '', undefined],
   ])('KEYWARD_ANNOUNCEMENTS_ENDPOINT rejects %s, and the error says what it accepts', (_, endpoint, environment) => {
-    const told = complaint({ ...needed, [name]: endpoint, AZURE_FUNCTIONS_ENVIRONMENT: environment });
-    expect(told).toContain(`${name}: must be the endpoint of a topic, https://`);
+    const message = complaint({ ...needed, [name]: endpoint, AZURE_FUNCTIONS_ENVIRONMENT: environment });
+    expect(message).toContain(`${name}: must be the endpoint of a topic, https://`);
   });
 });

@@ -73,8 +73,10 @@ test('the document has every query parameter that the code reads, and no other',
       ([, name]) => name,
     ),
   );
-  const told = operations.flatMap(({ spec }) => spec.parameters.map(resolve).filter((one: Json) => one.in === 'query'));
-  expect(new Set(told.map((one: Json) => one.name))).toEqual(new Set(read));
+  const described = operations.flatMap(({ spec }) =>
+    spec.parameters.map(resolve).filter((one: Json) => one.in === 'query'),
+  );
+  expect(new Set(described.map((one: Json) => one.name))).toEqual(new Set(read));
 });
 
 test('every operation that changes by If-Match says so: all that PUT, PATCH or DELETE a resource with an ETag, the rotation of an account key, and the recovery of an account', () => {

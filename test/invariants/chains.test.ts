@@ -64,8 +64,8 @@ describe('INV-6: a verdict that is stored while an account is being deleted', ()
       }
       await deleteAccount(name, {}, tester, lab.service);
       expect(await lab.service.accounts.read(name)).toBeUndefined();
-      const told = ['AccountCreated', 'AccountDeleted', 'CustomerKeyInaccessible'];
-      expect(await typesOf(name, record.instanceId)).toEqual(told);
+      const types = ['AccountCreated', 'AccountDeleted', 'CustomerKeyInaccessible'];
+      expect(await typesOf(name, record.instanceId)).toEqual(types);
       const chain = await accountChain(name, undefined, lab.service);
       expect(await verifyChain(chain, {}, lab.service)).toMatchObject({ result: 'whole', entries: 3 });
     },

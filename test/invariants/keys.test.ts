@@ -104,10 +104,10 @@ describe('INV-1: Keyward never loses an account key', () => {
     expect(await currentVersion('unusable')).toBe(version);
     const { watch } = await lab.view('unusable');
     expect(watch?.unusableVersion?.cause).toBe('KeyOperationNotAllowed');
-    const told = (await bindingEntries(watch?.binding.id ?? '', lab.service)).filter(
+    const entries = (await bindingEntries(watch?.binding.id ?? '', lab.service)).filter(
       (e) => e.type === 'NewVersionUnusable',
     );
-    expect(told).toHaveLength(1);
+    expect(entries).toHaveLength(1);
   });
 
   test('an account with a pinned key identifier stays on its version', async () => {

@@ -202,7 +202,7 @@ describe('Azurite as its own process', () => {
 
   it.each([
     ['its stdin closes', (child: Awaited<ReturnType<typeof start>>['child']) => child.stdin.end()],
-    ['it is told to terminate', (child: Awaited<ReturnType<typeof start>>['child']) => child.kill('SIGTERM')],
+    ['it gets a signal to terminate', (child: Awaited<ReturnType<typeof start>>['child']) => child.kill('SIGTERM')],
   ])('the Azurite process prints its URLs, works, and exits when %s', async (_when, end) => {
     const { child, exited, line } = await start();
     await tableOf(line).createTable();

@@ -8,7 +8,7 @@ const read: Expiry = { readAt: 1, expiresOn };
 const withExpiry = (version: string, warning?: Expiry['warning']): Partial<Watch> => ({
   expiries: { [version]: { ...read, ...(warning === undefined ? {} : { warning }) } },
 });
-const told = (before: Partial<Watch>, after: Partial<Watch>) =>
+const factsFor = (before: Partial<Watch>, after: Partial<Watch>) =>
   occurrenceFacts(aWatch(before), aWatch(after)).map(({ type, key, expiresOn: date }) => [type, key, date]);
 
 describe('an occurrence', () => {
@@ -35,7 +35,7 @@ describe('an occurrence', () => {
     ['the same warning again', withExpiry('v', 'KeyNearExpiry'), withExpiry('v', 'KeyNearExpiry'), []],
     ['a date that was put off', withExpiry('v', 'KeyNearExpiry'), withExpiry('v'), []],
     [
-      'a new version that cannot be used, which is told as such',
+      'a new version that cannot be used, which the facts say',
       {},
       { ...withExpiry('v', 'KeyExpired'), unusableVersion: { version: 'v', cause: 'KeyExpired', since: 1 } },
       [],
@@ -45,6 +45,6 @@ describe('an occurrence', () => {
     ['our identity well again', { identityTroubleSince: 5 }, {}, [['IdentityAvailable', undefined, undefined]]],
     ['nothing', {}, {}, []],
   ])('an audit fact of a watch is reported once: %s', (_, before, after, expected) => {
-    expect(told(before, after)).toEqual(expected);
+    expect(factsFor(before, after)).toEqual(expected);
   });
 });
