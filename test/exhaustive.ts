@@ -1,8 +1,8 @@
 /**
- * How much of the tests a run walks. `npm test` walks a fixed part of each large product of cases, in which each element
- * of each factor occurs, and each behaviour once. `npm run test:exhaustive` walks all of them: it sets Vitest's mode, and
- * `.ci/run` runs it. Tests that only it runs are skipped in `npm test`: whole products, real processes that are started
- * several times, and walks of a browser whose parts other tests check.
+ * How much of the tests a run walks. `npm test` shows each behaviour once, with a fixed part of each large list or
+ * product of cases. `npm run test:exhaustive` walks all of them: it sets Vitest's mode, and `.ci/run` runs it. Tests
+ * that only it runs are skipped in `npm test`: whole products, real processes that are started several times, and walks
+ * of a browser whose parts other tests check.
  */
 export const isExhaustive = process.env.MODE === 'exhaustive';
 

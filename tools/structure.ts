@@ -76,7 +76,10 @@ export function structureOf(core: string): Structure {
 /** The formatter indents the members of an interface by two spaces. */
 const portsOf = (source: string): Port[] =>
   [...source.matchAll(/^export interface (\w+)[^{]*\{\n(.*?)^\}/gms)]
-    .map(([, name = '', members = '']) => ({ name, functions: members.match(/^ {2}\w+(?:<.*>)?\(/gm)?.length ?? 0 }))
+    .map(([, name = '', members = '']) => ({
+      name,
+      functions: members.match(/^ {2}(?:readonly )?\w+(?:: )?(?:<.*>)?\(/gm)?.length ?? 0,
+    }))
     .filter(({ functions }) => functions > 0);
 
 const capabilityOf = (file: string): string => file.split('/')[0] ?? file;

@@ -78,7 +78,10 @@ export class TableConnection {
     }
   }
 
-  /** At most `limit` rows in key order that pass the filter. */
+  /**
+   * At most `limit` rows in key order that pass the filter, not verified: for a reader that verifies them with keys of
+   * its own.
+   */
   queryEntities(filter: string, limit: number): Promise<Entity[]> {
     return this.request(async (client) => {
       const entities: Entity[] = [];

@@ -64,6 +64,7 @@ describe('planChange', () => {
     ['no account', () => undefined, { ...fresh, ...by('contoso') }, {}, 'create'],
     ['no account', () => undefined, {}, {}, 'InvalidRequestContent'],
     ['no account', () => undefined, { ...fresh, owner: '' }, {}, 'InvalidRequestContent'],
+    ['no account', () => undefined, { ...fresh, location: ' ' }, {}, 'InvalidRequestContent'],
     ['no account', () => undefined, fresh, { owners: new Set(['contoso']) }, 'create'],
     ['no account', () => undefined, fresh, { owners: new Set(['fabrikam']) }, 'AuthorizationFailed'],
     ['no account', () => undefined, { ...fresh, ...by('keyward-operator') }, {}, 'OwnerMismatch'],

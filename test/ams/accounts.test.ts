@@ -508,6 +508,7 @@ test.each([
   ['DELETE', 'streamingPolicies/a', 'GET, HEAD'],
   ['GET', 'streamingLocators/a/listContentKeys', 'POST'],
   ['GET', 'syncStorageKeys', 'POST'],
+  ['OPTIONS', 'streamingPolicies/a', 'GET, HEAD'],
 ] as const)('%s of the path %s, which has other methods, is 405 with Allow', async (method, path, allow) => {
   await create('methods');
   const call = raw(method, `${accountPath('methods')}/${path}`, '2022-08-01', method === 'GET' ? undefined : {});

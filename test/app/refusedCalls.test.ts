@@ -129,6 +129,14 @@ describe('a sensitive call that is refused', () => {
     expect(await refusedIn('accounts/lost')).toMatchObject([
       { ...facts, key: 'https://lost-2-kv.vault.azure.net/keys/cmk', actor: { id: writer.id } },
     ]);
+    // Forms of a change to the system key that name no key.
+    for (const keyVaultProperties of [undefined, null, {}, { keyIdentifier: null }])
+      await refused(
+        403,
+        'CustomerKeyInaccessible',
+        change({ properties: { encryption: { type: 'SystemKey', keyVaultProperties } } }),
+      );
+    expect((await refusedIn('accounts/lost')).slice(1)).toMatchObject([facts]);
   });
 
   test('a refused sensitive call about a claim, or about an account that does not exist, is in the service’s own chain', async () => {

@@ -13,8 +13,8 @@ export type Fault = (typeof conflicts | typeof outages | typeof lostAnswers)[num
 const lasting: ReadonlySet<Fault> = new Set(['429', '500', 'broken connection', 'answer lost']);
 
 /**
- * The faults of a call. With `isWhole` each kind is injected at every call. Otherwise the kinds take turns: each call
- * fails, and one operation after another begins with the next kind (`turn`).
+ * The faults of a call. With `isWhole` each kind is injected at every call. Otherwise the kinds take turns from call
+ * to call, and one operation after another begins with the next kind (`turn`).
  */
 export function faultsFor(method: string, turn: number, isWhole: boolean): readonly Fault[] {
   const kinds: readonly Fault[] = method === 'GET' ? outages : [...conflicts, ...outages, ...lostAnswers];

@@ -18,7 +18,11 @@ test.each([
   'application/json',
   'APPLICATION/JSON; charset=UTF-8',
   'application/json; charset="utf-8"',
+  "application/json; charset='utf-8'",
+  'application/json; charset=',
+  'application/json; accept-charset=utf-16',
   'application/json; odata.metadata=minimal',
+  'application/vnd.contoso.dispatch+json',
   'text/json',
   'application/cloudevents+json; charset=utf-8',
   'application/cloudevents-batch+json',
@@ -41,6 +45,7 @@ test.each([
   'multipart/form-data; boundary=x',
   'application/json; charset=utf-16',
   'application/json; charset=iso-8859-1',
+  'application/json; charset = utf-16',
 ])('a body with the Content-Type %j is UnsupportedMediaType: it would mean something else', (type) => {
   expect(refusalOf({ 'content-type': type })).toEqual({ code: 'UnsupportedMediaType', target: 'Content-Type' });
 });

@@ -282,7 +282,7 @@ describe('a pass', () => {
     expect(await generationOf('unlisted')).toBe(await newestOf('at-rest'));
   });
 
-  test.each(oneIn(2, ['secret', 'record'] as const))(
+  test.each(['secret', 'record'] as const)(
     'INV-1: a pass leaves a broken %s unchanged, processes all other rows, and keeps the older KEK, with an alarm, until the row is repaired',
     async (what) => {
       const { lab } = world;

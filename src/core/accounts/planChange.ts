@@ -180,7 +180,7 @@ export function ownedOf(input: AccountInput, { owners }: Pick<Permissions, 'owne
   const owner = parseOwner(requireValue(input.owner, 'properties.owner'));
   if (owners?.has(owner) === false)
     throw new Refusal('AuthorizationFailed', `The caller may create accounts of ${[...owners].join(', ')} only.`);
-  return { owner, location: requireValue(input.location, 'location').trim().replaceAll(/\s+/g, ' ') };
+  return { owner, location: requireValue(input.location?.trim().replaceAll(/\s+/g, ' '), 'location') };
 }
 
 function requireValue(value: string | undefined, target: string): string {

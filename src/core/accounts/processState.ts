@@ -48,6 +48,7 @@ export interface Leases {
   clear(): void;
 }
 
+/** A refused call, with the account, key and claim that it named. */
 export interface RefusedCall {
   readonly asked: SensitiveCall;
   readonly account?: string;

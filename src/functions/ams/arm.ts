@@ -39,8 +39,8 @@ export function refuseOptions({ query }: HttpRequest, applied: readonly string[]
   const known = ['api-version', ...applied];
   const unknown = [...query.keys()].find((name) => !known.includes(name))?.slice(0, 100);
   if (unknown === undefined) return;
-  const what = `${unknown} is not supported here: a list is always complete and sorted by name.`;
-  throw new Refusal('InvalidParameter', `${what} It takes ${known.join(', ')}.`, { target: unknown });
+  const message = `${unknown} is not supported here: the call takes ${known.join(', ')}.`;
+  throw new Refusal('InvalidParameter', message, { target: unknown });
 }
 
 export const placeIn = ({ params }: HttpRequest): ArmPath => ({

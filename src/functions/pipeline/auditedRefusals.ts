@@ -23,7 +23,7 @@ const accountIn = (request: HttpRequest): string => parseAccountName(request.par
 /** The part of either contract's body that names the requested key. */
 const keyInput = z.object({
   properties: z.object({
-    encryption: z.object({ keyVaultProperties: z.object({ keyIdentifier: z.string() }).optional() }),
+    encryption: z.object({ keyVaultProperties: z.object({ keyIdentifier: z.string().nullish() }).nullish() }),
   }),
 });
 
@@ -38,7 +38,7 @@ export const keyChangeRefusal: AuditedRefusal = async ({ code, extras }, request
   if (!input.success) return undefined;
   const { keyIdentifier } = input.data.properties.encryption.keyVaultProperties ?? {};
   const asked = code === 'OwnerMismatch' ? 'UseForeignKey' : 'ChangeKeyWhileInaccessible';
-  return { asked, account, ...(keyIdentifier === undefined ? {} : keyIn(keyIdentifier, service)) };
+  return { asked, account, ...(keyIdentifier ? keyIn(keyIdentifier, service) : {}) };
 };
 
 /**

@@ -14,11 +14,11 @@ export function otherMethod(method: string, path: string, routes: Paths): Refusa
   return new Refusal('MethodNotAllowed', message, { target: 'method', allow });
 }
 
-/** `accounts/{accountName}`, and `{*rest}` for the rest of the path. The host ignores case. */
+/** `accounts/{accountName}`. The host ignores case. */
 function takesPath(template: string, path: string): boolean {
   const pattern = template
     .split('/')
-    .map((part) => (part.startsWith('{*') ? '.*' : part.startsWith('{') ? '[^/]+' : part.replaceAll('.', '\\.')))
+    .map((part) => (part.startsWith('{') ? '[^/]+' : part.replaceAll('.', '\\.')))
     .join('/');
   return new RegExp(`^/api/${pattern}/?$`, 'i').test(path);
 }

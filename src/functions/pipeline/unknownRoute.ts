@@ -11,7 +11,10 @@ import { withRequestIds } from './requestIds.ts';
 import { inInvocation } from './service.ts';
 
 export function unknownRoute(registered: RegisteredRoutes): HttpHandler {
-  const routes = Object.values(registered).flat();
+  // Routes for the rest of a path exist to refuse: they are no calls that a caller could use instead.
+  const routes = Object.values(registered)
+    .flat()
+    .filter(({ path }) => !path.includes('{*'));
   return (request, context) =>
     inInvocation(context, async () => {
       const refusal = refusalOf(request.method, new URL(request.url).pathname, routes);
