@@ -192,6 +192,10 @@ param documentationUrl string = 'docs'
 @description('More revealed secrets in an hour than your service needs: a caller may be reading them in bulk.')
 param revealsPerHour int = 10000
 
+@description('How often the alert rules of severity 1 run whose window is 15 minutes or longer. A run every 15 minutes costs less, and such an alert comes up to 10 minutes later.')
+@allowed(['PT5M', 'PT15M'])
+param alertFrequency string = 'PT5M'
+
 param logRetentionDays int = 90
 
 // ---- Names
@@ -583,6 +587,7 @@ module alerts 'modules/alerts.bicep' = {
     actionGroupIds: alertActionGroupIds
     documentationUrl: documentationUrl
     revealsPerHour: revealsPerHour
+    alertFrequency: alertFrequency
   }
 }
 

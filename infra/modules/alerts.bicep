@@ -11,6 +11,9 @@ param actionGroupIds string[]
 @description('Each rule links to its section of the documents below this address.')
 param documentationUrl string
 param revealsPerHour int
+@description('How often the rules of severity 1 run whose window allows less than every five minutes.')
+@allowed(['PT5M', 'PT15M'])
+param alertFrequency string
 
 // A log line is a constant message, then its fields as JSON. Logs arrive minutes late, so no window is shorter than five
 // minutes. The rule that looks for a missing line has a longer one, or every delay of the logs would fire it.
@@ -548,8 +551,9 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       scopes: [
         workspaceId
       ]
-      // A rule that waits for no person costs less at a lower frequency.
-      evaluationFrequency: alert.severity > 1 && alert.window != 'PT5M' ? 'PT15M' : 'PT5M'
+      // A rule costs less at a lower frequency. Its window is never shorter than the time between two runs, or the rule
+      // would miss lines.
+      evaluationFrequency: contains(['PT5M', 'PT10M'], alert.window) ? 'PT5M' : alert.severity > 1 ? 'PT15M' : alertFrequency
       windowSize: alert.window
       autoMitigate: true
       // A log table exists only after its first line, which can come later than the rules.

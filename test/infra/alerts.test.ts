@@ -47,11 +47,19 @@ describe('the alert rules', () => {
     expect(rule?.properties.description).toMatch(/^https:\/\/docs\.contoso\.example\/keyward\/\w+\.md#[\w-]+$/);
   });
 
-  it('the alert rules run every 5 minutes when a person must act at once, and every 15 when their window allows it', () => {
+  it('the alert rules run every 5 minutes, and every 15 when their window allows it and no person must act at once', () => {
     for (const { name, properties } of asShipped.of('Microsoft.Insights/scheduledQueryRules')) {
-      const isSlow = properties.severity > 1 && properties.windowSize !== 'PT5M';
+      const isSlow = properties.severity > 1 && minutesOf(properties.windowSize) >= 15;
       expect(properties.evaluationFrequency, name).toBe(isSlow ? 'PT15M' : 'PT5M');
     }
+  });
+
+  it('the parameter alertFrequency lets all rules of severity 1 or 2 run every 15 minutes whose window covers that time', () => {
+    const deployed = everything.of('Microsoft.Insights/scheduledQueryRules');
+    for (const { name, properties } of deployed)
+      expect(properties.evaluationFrequency, name).toBe(minutesOf(properties.windowSize) >= 15 ? 'PT15M' : 'PT5M');
+    const atOnce = deployed.filter(({ properties }) => properties.severity === 0);
+    expect(atOnce.map(({ properties }) => properties.evaluationFrequency)).toEqual(atOnce.map(() => 'PT5M'));
   });
 
   it('the alert rules notify every receiver that the parameters name', () => {
@@ -99,4 +107,10 @@ function documentedLinks(): string[][] {
         return [name, link.startsWith('#') ? `operations.md${link}` : link];
       });
     });
+}
+
+/** `PT5M` is 5 and `PT1H` is 60: the two units of ISO 8601 that the rules use. */
+function minutesOf(duration: string): number {
+  const [, count, unit] = /^PT(\d+)([MH])$/.exec(duration) ?? [];
+  return Number(count) * (unit === 'H' ? 60 : 1);
 }

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { tableNames } from '../../infra/backup/rows.ts';
 import { dailyMessage } from '../../src/functions/triggers/dailyPass.ts';
 import { blocksIn, codeIn, filled, sectionsOf } from './commandBlocks.ts';
-import { asShipped, deployments, ownNetwork } from './deployment.ts';
+import { asShipped, deployments, everything, ownNetwork } from './deployment.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -71,6 +71,10 @@ describe('docs/size-and-cost.md', () => {
     expect(text).toContain(`${every('PT5M').length} every 5 minutes, ${every('PT15M').length} every 15 |`);
     expect(text).toContain(`fixed: ${rules.length} rules`);
     expect(every('PT5M').length + every('PT15M').length).toBe(rules.length);
+    const often = everything
+      .of('Microsoft.Insights/scheduledQueryRules')
+      .filter(({ properties }) => properties.evaluationFrequency === 'PT5M');
+    expect(text).toContain(`\`alertFrequency = 'PT15M'\` leaves ${often.length} rules that run every 5`);
   });
 
   it('docs/size-and-cost.md counts the private endpoints as the templates deploy them', () => {

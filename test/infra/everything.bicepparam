@@ -73,6 +73,7 @@ param alertActionGroupIds = [
 ]
 param documentationUrl = 'https://docs.contoso.example/keyward'
 param revealsPerHour = 500
+param alertFrequency = 'PT15M'
 param logRetentionDays = 30
 param policy = {
   KEYWARD_LOOK_INTERVAL_HEALTHY_SECONDS: 61
