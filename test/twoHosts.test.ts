@@ -295,16 +295,16 @@ describe.runIf(isExhaustive)(
         const view = await getAccount(name, service);
         const { keyName } = customerKeyOf(view.record).binding;
         const entries = await accountEntries(name, view.record.instanceId, service);
-        const told = verdictsIn(entries);
+        const verdicts = verdictsIn(entries);
         const story = entries.map(({ type, key, epoch }) => `${type} ${key?.slice(-8)} ${epoch ?? ''}`.trim());
-        const turns = told.map((_, n) => (n % 2 === 0 ? 'CustomerKeyInaccessible' : 'CustomerKeyRestored'));
-        expect({ name, story, turns: told.map(({ type }) => type) }).toEqual({ name, story, turns });
-        const last = told.length % 2 === 0 ? 'Enabled' : 'CustomerKeyInaccessible';
+        const turns = verdicts.map((_, n) => (n % 2 === 0 ? 'CustomerKeyInaccessible' : 'CustomerKeyRestored'));
+        expect({ name, story, turns: verdicts.map(({ type }) => type) }).toEqual({ name, story, turns });
+        const last = verdicts.length % 2 === 0 ? 'Enabled' : 'CustomerKeyInaccessible';
         expect({ name, story, last }).toEqual({ name, story, last: stateOf(view) });
-        const epochs = told.map(({ epoch }) => epoch ?? 0);
+        const epochs = verdicts.map(({ epoch }) => epoch ?? 0);
         expect(epochs).toEqual([...new Set(epochs)].sort((a, b) => a - b));
         const isRefusal = ({ type }: AuditEntry) => type === 'CustomerKeyInaccessible';
-        const invented = told.filter(
+        const invented = verdicts.filter(
           (one) => !given.has(`${keyName} ${one.key?.split('/').at(-1)} ${one.epoch} ${isRefusal(one)}`),
         );
         expect({ name, invented }).toEqual({ name, invented: [] });

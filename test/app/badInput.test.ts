@@ -293,8 +293,8 @@ describe('names, conditions and pages', () => {
       ['GET', undefined],
       ['DELETE', undefined],
     ] as const) {
-      const { body: told } = await refused(400, 'InvalidParameter', api(method, path, body));
-      expect(told.error.target).toBe('accountName');
+      const { body: answer } = await refused(400, 'InvalidParameter', api(method, path, body));
+      expect(answer.error.target).toBe('accountName');
     }
   });
 
@@ -395,8 +395,8 @@ describe('a body as bytes', () => {
     const { body } = await refused(400, 'InvalidRequestContent', send(JSON.stringify(many)));
     expect(JSON.stringify(body).length).toBeLessThan(10_000);
     const tags = Object.fromEntries(Array.from({ length: 4000 }, (_, index) => [`p${index}`, 1]));
-    const told = await refused(400, 'InvalidRequestContent', send(JSON.stringify({ tags })));
-    expect(JSON.stringify(told.body).length).toBeLessThan(64_000);
+    const refusal = await refused(400, 'InvalidRequestContent', send(JSON.stringify({ tags })));
+    expect(JSON.stringify(refusal.body).length).toBeLessThan(64_000);
   });
 
   test('a body is read as JSON for any content type, also with a byte order mark', async () => {

@@ -298,12 +298,12 @@ describe.concurrent('each revocation', () => {
       await take(name);
       const lost = await sweptUntil(world, name, isInaccessible);
       expect(lost.properties.encryption.cause).toBe(cause);
-      const told = await refused(
+      const refusal = await refused(
         403,
         'CustomerKeyInaccessible',
         api('PATCH', `/api/accounts/${name}`, { tags: { a: 'b' } }),
       );
-      expect(told.body.error.additionalInfo[0].info.cause).toBe(cause);
+      expect(refusal.body.error.additionalInfo[0].info.cause).toBe(cause);
       await give(name);
       await sweptUntil(world, name, isEnabled);
       await got(200, api('PATCH', `/api/accounts/${name}`, { tags: { a: 'b' } }));

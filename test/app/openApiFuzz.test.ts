@@ -61,8 +61,8 @@ function send({ method, target, headers, body }: WireRequest): Promise<Seen> {
       answer.on('data', (chunk: Buffer) => chunks.push(chunk));
       answer.on('error', reject);
       answer.on('end', () => {
-        const told = (name: string) => answer.headers[name.toLowerCase()];
-        const get = (name: string) => (told(name) === undefined ? null : String(told(name)));
+        const header = (name: string) => answer.headers[name.toLowerCase()];
+        const get = (name: string) => (header(name) === undefined ? null : String(header(name)));
         resolve({ status: answer.statusCode ?? 0, headers: { get }, text: Buffer.concat(chunks).toString() });
       });
     });
@@ -118,7 +118,7 @@ test('generated requests, valid, nearly valid and hostile, get no 5xx, no missin
     await Promise.all(
       wires.map(async (wire) => {
         const faults = await faultsOf(wire).catch((error: Error) => [error.message]);
-        for (const fault of faults) found.push(`${told(wire)}\n  ${fault}`);
+        for (const fault of faults) found.push(`${textOf(wire)}\n  ${fault}`);
       }),
     );
     return found.length < 10;
@@ -134,7 +134,7 @@ test('generated requests, valid, nearly valid and hostile, get no 5xx, no missin
     expect(statuses.get(status), `${status} with OPENAPI_FUZZ_SEED=${seed}`).toBeGreaterThan(0);
 }, 300_000);
 
-const told = ({ method, target, headers, body }: WireRequest): string =>
+const textOf = ({ method, target, headers, body }: WireRequest): string =>
   [method, target, headers.join('|'), body].map((part) => String(part).slice(0, 300)).join(' ');
 
 test('the app works after the generated requests as before', async () => {

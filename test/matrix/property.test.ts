@@ -81,8 +81,8 @@ test('over random responses an account is Inaccessible exactly when a denial is 
     const expectVerdicts = async () => {
       for (const [index, name] of names.entries()) {
         const looks = seen.get(name) ?? [];
-        const told = `${answers[index]?.join(', ')} in steps of ${lasting.map((ms) => ms / second).join(', ')} s`;
-        expect((await stage.status(name)).startsWith('CustomerKeyInaccessible'), told).toBe(isConfirmedDenial(looks));
+        const played = `${answers[index]?.join(', ')} in steps of ${lasting.map((ms) => ms / second).join(', ')} s`;
+        expect((await stage.status(name)).startsWith('CustomerKeyInaccessible'), played).toBe(isConfirmedDenial(looks));
       }
     };
 

@@ -23,7 +23,7 @@ function reasonOf(info: FunctionInfo): string {
 }
 
 /** `[d.]hh:mm:ss[.fffffff]`, as .NET prints a TimeSpan. */
-export function formatTimeSpan(ms: number): string {
+function formatTimeSpan(ms: number): string {
   const dayMs = 24 * 60 * 60 * 1000;
   const days = Math.floor(ms / dayMs);
   const time = new Date(ms % dayMs).toISOString();

@@ -29,13 +29,13 @@ export async function deleteOrphanedSecrets(
   // A deletion removes them with the rest, and nothing is destroyed while it can be taken back.
   if (record === undefined || record.pendingDeletion !== undefined) return undefined;
   let cleared = 0;
-  for (const row of rows) cleared += Number(await removeLeftover(row, record, deps, () => isOrphaned(row, deps)));
+  for (const row of rows) cleared += Number(await removeOrphanedSecret(row, record, deps, () => isOrphaned(row, deps)));
   if (cleared > 0) deps.log.info('Deleted orphaned secrets', { account, cleared });
   return next === undefined ? undefined : { visit: 'unnamed', account, after: next };
 }
 
 /** Returns whether it deleted the secret. A failure stops no other secret: the next daily pass finds this one again. */
-export async function removeLeftover(
+export async function removeOrphanedSecret(
   secret: StoredSecret,
   record: ActiveAccount,
   deps: AmsDeps,

@@ -21,7 +21,7 @@ import { saveSecret } from '../secrets/saveSecret.ts';
 import { keyward } from '../secrets/secretAudit.ts';
 import { putSecret, type SecretInput } from '../secrets/writeSecret.ts';
 import type { AmsDeps } from './deps.ts';
-import { removeLeftover } from './orphanedSecrets.ts';
+import { removeOrphanedSecret } from './orphanedSecrets.ts';
 import type { StoredResource } from './ports.ts';
 import { type JsonPath, type NamedSecret, namesSecret, pathOfResource, type ResourceRef } from './resource.ts';
 
@@ -148,5 +148,5 @@ export async function removeSecrets(
   record: ActiveAccount,
   deps: AmsDeps,
 ): Promise<void> {
-  for (const secret of secrets) await removeLeftover(secret, record, deps);
+  for (const secret of secrets) await removeOrphanedSecret(secret, record, deps);
 }

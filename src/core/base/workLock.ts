@@ -4,6 +4,7 @@
  */
 
 import type { Clock } from './effects.ts';
+import type { Policy } from './policy.ts';
 import type { EpochMs } from './time.ts';
 
 /** Identifies the worker of a vault: the ETag of its row. */
@@ -41,6 +42,13 @@ export async function withLock<T>(
     await vaults.endWork(lock, ticket);
   }
 }
+
+/** As `withLock`, for as long as the policy gives a worker. */
+export const withWorkerLock = <T>(
+  lock: string,
+  work: () => Promise<T>,
+  deps: Parameters<typeof withLock>[3] & { readonly policy: Pick<Policy, 'workerLeaseSeconds'> },
+): Promise<T | typeof busy> => withLock(lock, deps.policy.workerLeaseSeconds * 1000, work, deps);
 
 /** A lock as its worker holds it. */
 export interface HeldLock {

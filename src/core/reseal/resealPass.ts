@@ -7,7 +7,7 @@ import { defined } from '../base/defined.ts';
 import { LostRace, retryLostRaces, Unavailable } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
 import type { RingName } from '../base/vocabulary.ts';
-import { busy, withLock } from '../base/workLock.ts';
+import { busy, withWorkerLock } from '../base/workLock.ts';
 import { settleMs } from '../rings/durations.ts';
 import { ringIn } from '../rings/ring.ts';
 import { destroyOlder, isPassDue, nextRound, save, wakePass } from '../rings/rotateRing.ts';
@@ -52,15 +52,12 @@ async function workOnFreePart(ring: RingName, deps: ResealDeps): Promise<boolean
   const round = roundIn(due) ?? (await beginRound(ring, due, deps));
   for (const [n, { isOver }] of round.parts.entries()) {
     if (isOver) continue;
-    const isMoreDue = await asOnlyWorker(`ring-${ring}-${n}`, () => workOnPart(ring, n, deps), deps);
+    const isMoreDue = await withWorkerLock(`ring-${ring}-${n}`, () => workOnPart(ring, n, deps), deps);
     if (isMoreDue !== busy) return isMoreDue;
   }
   if (!round.parts.every(({ isOver }) => isOver)) return false;
-  return (await asOnlyWorker(`ring-${ring}`, () => workOnRest(ring, deps), deps)) === true;
+  return (await withWorkerLock(`ring-${ring}`, () => workOnRest(ring, deps), deps)) === true;
 }
-
-const asOnlyWorker = <T>(lock: string, work: () => Promise<T>, deps: Pick<ResealDeps, 'vaults' | 'policy'>) =>
-  withLock(lock, deps.policy.workerLeaseSeconds * 1000, work, deps);
 
 async function duePass(
   ring: RingName,

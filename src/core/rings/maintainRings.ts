@@ -6,7 +6,7 @@
 import { describeError } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
 import { ringNames } from '../base/vocabulary.ts';
-import { busy, withLock } from '../base/workLock.ts';
+import { busy, withWorkerLock } from '../base/workLock.ts';
 import type { RingsDeps } from './deps.ts';
 import { checkOperatorKeys, isCheckDue } from './rewrapRings.ts';
 import { nextRotationAt, stepRotation } from './rotateRing.ts';
@@ -16,8 +16,8 @@ const busyDelayMs = 3_000;
 
 /** Mostly no work is due, and it costs one query. */
 export async function maintainRings(deps: RingsDeps): Promise<void> {
-  if (isAnythingDue(await deps.ringStore.read(), deps))
-    await asOnlyWorker(undefined, deps, (stored) => maintain(stored, deps));
+  const stored = await deps.ringStore.read();
+  if (isAnythingDue(stored, deps)) await withRingsLock(stored, (locked) => maintain(locked, deps), deps);
 }
 
 function isAnythingDue(stored: StoredRings, deps: RingsDeps): boolean {
@@ -29,27 +29,34 @@ function isAnythingDue(stored: StoredRings, deps: RingsDeps): boolean {
 }
 
 /** An event names the operator's keys. */
-export const lookAtOperatorKeys = (requestedAt: EpochMs, deps: RingsDeps): Promise<void> =>
-  asOnlyWorker(requestedAt, deps, async (stored) => {
+export async function lookAtOperatorKeys(requestedAt: EpochMs, deps: RingsDeps): Promise<void> {
+  const { ringStore, dailyQueue, policy, clock } = deps;
+  const lookAgain = (delayMs: number) => dailyQueue.send({ visit: 'operatorKeys', requestedAt }, delayMs);
+  const look = async (stored: StoredRings) => {
     const checkedAt = stored.check?.checkedAt ?? 0;
     // A later reading has already served this event.
     if (checkedAt >= requestedAt) return;
-    const waitMs = checkedAt + deps.policy.lookSpacingSeconds * 1000 - deps.clock.now();
-    if (waitMs > 0) await deps.dailyQueue.send({ visit: 'operatorKeys', requestedAt }, waitMs);
+    const waitMs = checkedAt + policy.lookSpacingSeconds * 1000 - clock.now();
+    if (waitMs > 0) await lookAgain(waitMs);
     else await checkOperatorKeys(stored, deps);
-  });
+  };
+  const isBusy = await withRingsLock(await ringStore.read(), look, deps);
+  if (isBusy) await lookAgain(busyDelayMs);
+}
 
-async function asOnlyWorker(
-  requestedAt: EpochMs | undefined,
+/**
+ * Work as the only worker on the rings, which it gets as they are under the lock. Returns whether another worker has the
+ * lock.
+ */
+async function withRingsLock(
+  stored: StoredRings,
+  work: (locked: StoredRings) => Promise<void>,
   deps: RingsDeps,
-  work: (stored: StoredRings) => Promise<void>,
-): Promise<void> {
-  // No ring exists before its first use, and the lock below needs the rings.
-  if (isWithoutRings(await deps.ringStore.read())) return;
-  const workOnStored = async () => work(await deps.ringStore.read());
-  const result = await withLock('rings', deps.policy.workerLeaseSeconds * 1000, workOnStored, deps);
-  if (result === busy && requestedAt !== undefined)
-    await deps.dailyQueue.send({ visit: 'operatorKeys', requestedAt }, busyDelayMs);
+): Promise<boolean> {
+  // No ring exists before its first use, and the lock needs the rings.
+  if (isWithoutRings(stored)) return false;
+  const workOnLocked = async () => work(await deps.ringStore.read());
+  return (await withWorkerLock('rings', workOnLocked, deps)) === busy;
 }
 
 const isWithoutRings = ({ rings }: StoredRings): boolean => ringNames.every((ring) => rings[ring].rows.length === 0);

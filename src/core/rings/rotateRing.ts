@@ -10,7 +10,7 @@ import { recordForService } from '../audit/serviceAudit.ts';
 import { Refusal, retryLostRaces } from '../base/errors.ts';
 import type { EpochMs } from '../base/time.ts';
 import { type RingName, ringNames } from '../base/vocabulary.ts';
-import { withLock } from '../base/workLock.ts';
+import { withWorkerLock } from '../base/workLock.ts';
 import type { Kek } from '../crypto/accountKeyEnvelope.ts';
 import type { RingsDeps } from './deps.ts';
 import { arrivingMs, olderKeyWaitMs, settleMs } from './durations.ts';
@@ -147,7 +147,7 @@ async function retire(ring: RingName, stored: StoredRing, rotation: RingRotation
  * pass comes again.
  */
 export async function destroyOlder(ring: RingName, rotation: RingRotation, deps: RingsDeps): Promise<void> {
-  await withLock('rings', deps.policy.workerLeaseSeconds * 1000, () => destroy(ring, rotation, deps), deps);
+  await withWorkerLock('rings', () => destroy(ring, rotation, deps), deps);
 }
 
 async function destroy(ring: RingName, rotation: RingRotation, deps: RingsDeps): Promise<void> {
