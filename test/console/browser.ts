@@ -31,7 +31,12 @@ export function useBrowser() {
   beforeAll(async () => {
     browser = await launch();
   });
-  afterAll(() => browser?.close());
+  afterAll(async () => {
+    // Pages read again and again. A route that is answering one at the end would fail when its page is gone.
+    const pages = browser?.contexts().flatMap((context) => context.pages()) ?? [];
+    await Promise.all(pages.map((page) => page.unrouteAll({ behavior: 'ignoreErrors' })));
+    await browser?.close();
+  });
   return {
     async open(address: string, options: BrowserContextOptions = {}) {
       if (browser === undefined) throw new Error('The browser starts when the tests begin.');
@@ -71,7 +76,7 @@ export async function openConsole(
     browser.signedIn.set(user, opened);
     return opened;
   }
-  await known.page.unrouteAll();
+  await known.page.unrouteAll({ behavior: 'ignoreErrors' });
   // The page before makes no more calls, which would count as those of the view.
   await known.page.goto('about:blank');
   known.problems.length = 0;
@@ -100,15 +105,16 @@ export async function signIn(
   return opened;
 }
 
-/** The rules of axe-core that the page breaks, each with the first element that breaks it. */
+/** The rules of axe-core that the page breaks, each with the first element that breaks it and what axe-core saw. */
 async function accessibilityViolations(page: Page): Promise<string[]> {
   if (!(await page.evaluate<boolean>("'axe' in window"))) await page.evaluate(axe);
   return page.evaluate(async () => {
-    type Found = { violations: { id: string; help: string; nodes: { html: string }[] }[] };
+    type Found = { violations: { id: string; help: string; nodes: { html: string; failureSummary?: string }[] }[] };
     const { violations } = await (globalThis as unknown as { axe: { run(): Promise<Found> } }).axe.run();
-    return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes[0]?.html}`);
+    return violations.map(({ id, help, nodes: [first] }) => `${id}: ${help}: ${first?.html} ${first?.failureSummary}`);
   });
 }
 
-export const expectAccessible = async (page: Page): Promise<void> =>
-  expect(await accessibilityViolations(page)).toEqual([]);
+/** The rows of a table get their heights after the width of the page has changed, so the first look can be too early. */
+export const expectAccessible = (page: Page): Promise<void> =>
+  expect.poll(() => accessibilityViolations(page), { timeout: patienceMs }).toEqual([]);
